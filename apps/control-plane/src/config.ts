@@ -1,0 +1,37 @@
+import { EnvReader } from '@apigate/platform'
+
+/** Settings of the control plane's two processes, read once at start. docs/settings.md lists them. */
+export interface ControlPlaneConfig {
+  databaseUrl: string
+  natsUrl: string | null
+  redisUrl: string | null
+  host: string
+  adminPort: number
+  jobsStatusPort: number
+  logLevel: string
+  /** `ak_` + 64 hex: an admin key that is made on first start. */
+  adminKey: string | null
+  /** 32 bytes, base64: seals upstream credentials and webhook secrets. */
+  encryptionKey: string
+}
+
+/** @throws SettingsError naming every bad setting. */
+export function loadConfig(source: Readonly<Record<string, string | undefined>> = process.env): ControlPlaneConfig {
+  const env = new EnvReader(source)
+  const config: ControlPlaneConfig = {
+    databaseUrl: env.required('DATABASE_URL', 'a PostgreSQL URL ("npm start" brings its own database)'),
+    natsUrl: env.optional('NATS_URL'),
+    redisUrl: env.optional('REDIS_URL'),
+    host: env.string('APIGATE_HOST', '127.0.0.1'),
+    adminPort: env.integer('APIGATE_ADMIN_PORT', 8080, 0, 65535),
+    jobsStatusPort: env.integer('APIGATE_JOBS_STATUS_PORT', 8081, 0, 65535),
+    logLevel: env.oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+    adminKey: env.parsed('APIGATE_ADMIN_KEY', null, (text) => {
+      if (!/^ak_[0-9a-f]{64}$/.test(text)) throw new Error('must be ak_ and 64 lower-case hex characters')
+      return text
+    }),
+    encryptionKey: env.required('APIGATE_ENCRYPTION_KEY', '32 random bytes in base64'),
+  }
+  env.done()
+  return config
+}

@@ -1,0 +1,14 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common'
+import { Database } from './database.ts'
+
+@Global()
+@Module({})
+export class PersistenceModule {
+  static connect(databaseUrl: string): DynamicModule {
+    return {
+      module: PersistenceModule,
+      providers: [{ provide: Database, useFactory: () => new Database(databaseUrl) }],
+      exports: [Database],
+    }
+  }
+}

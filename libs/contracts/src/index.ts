@@ -1,0 +1,5 @@
+export * from './change.v1.ts'
+export * from './snapshot.v1.ts'
+export * from './status.v1.ts'
+export * from './subjects.ts'
+export * from './usage-batch.v1.ts'

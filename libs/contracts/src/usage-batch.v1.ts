@@ -1,0 +1,60 @@
+import { z } from 'zod'
+
+/**
+ * One answer in the ledger's own column names, so that ingest can hand a batch to PostgreSQL as it came. `null` where
+ * there is none. Bytes are body bytes.
+ */
+export interface UsageEvent {
+  /** Position in the worker's epoch, from 1, without gaps. */
+  seq: number
+  /** `evt_<worker>_<epoch>_<seq>` */
+  id: string
+  /** RFC 3339 UTC with milliseconds: when the request arrived. */
+  created_at: string
+  user_id: string | null
+  group_id: string | null
+  api_key_id: string | null
+  plan_id: string | null
+  route_id: string | null
+  upstream_id: string | null
+  method: string
+  /** Normalised path, without the query. */
+  path: string
+  status_code: number
+  latency_ms: number
+  request_bytes: number
+  response_bytes: number
+  metered_units: number
+  /** A code of the catalogue when the gateway itself answered, or when an answer broke off. */
+  error_code: string | null
+  metering_error: string | null
+  request_id: string
+  config_revision: number
+  client_ip: string | null
+}
+
+/**
+ * `usage-batch.v1`: consecutive events of one worker epoch, `first`..`last` both included. `events` is the text of a
+ * JSON array of `UsageEvent`; it stays text, because ingest passes it to `json_to_recordset` unparsed.
+ */
+export const usageBatchSchema = z
+  .object({
+    v: z.literal(1),
+    worker: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/),
+    /** Unix ms of the worker's start, raised where needed so that it grows with every start. */
+    epoch: z.int().positive(),
+    first: z.int().positive(),
+    last: z.int().positive(),
+    events: z.string().min(2),
+  })
+  .refine((batch) => batch.last >= batch.first, 'last is before first')
+export type UsageBatch = z.infer<typeof usageBatchSchema>
+
+/** `usage-mark.v1`: everything of this worker epoch up to and including `seq` is committed in the ledger. */
+export const usageMarkSchema = z.object({
+  v: z.literal(1),
+  worker: z.string().min(1),
+  epoch: z.int().positive(),
+  seq: z.int().nonnegative(),
+})
+export type UsageMark = z.infer<typeof usageMarkSchema>

@@ -1,0 +1,3 @@
+export * from './env.ts'
+export * from './migrate.ts'
+export * from './transport/transport.ts'

@@ -1,0 +1,65 @@
+import type { ChangeMessage, SnapshotPointer, UsageBatch, UsageMark, WorkerStatus } from '@apigate/contracts'
+
+/** Something that runs until it is closed; closing twice is harmless. */
+export interface Closeable {
+  close(): Promise<void>
+}
+
+export interface Snapshot {
+  pointer: SnapshotPointer
+  /** The compressed body; the reader checks `pointer.sha256` as it goes. */
+  body: AsyncIterable<Uint8Array>
+}
+
+export interface ConfigFeedHandlers {
+  /** In order of revision and part; may repeat, may leave a gap (a trimmed stream): the worker decides. */
+  onChange(message: ChangeMessage): void
+  /** A newer snapshot is there. */
+  onSnapshot(pointer: SnapshotPointer): void
+  /** The connection was lost (`false`) or is back (`true`). */
+  onConnected(connected: boolean): void
+}
+
+/** The worker's side of the config feed. */
+export interface ConfigFeedReader extends Closeable {
+  /** The newest snapshot, or null when there is none yet. */
+  latestSnapshot(): Promise<Snapshot | null>
+  /** Delivers every change after `revision` that the feed still holds, then new ones as they come. */
+  follow(revision: number, handlers: ConfigFeedHandlers): Promise<Closeable>
+}
+
+/** The publisher's side of the config feed. */
+export interface ConfigFeedWriter extends Closeable {
+  /** Newest revision on the feed (of changes and snapshot pointer), or null on an empty feed. */
+  head(): Promise<{ epoch: string; revision: number } | null>
+  /** Pointer of the newest snapshot. */
+  snapshotHead(): Promise<SnapshotPointer | null>
+  /** Idempotent by epoch, revision and part. Resolves when the feed has the message durably. */
+  publishChange(message: ChangeMessage): Promise<void>
+  /** Stores the body, then moves the pointer; keeps the last two bodies and trims changes behind the older. */
+  putSnapshot(pointer: SnapshotPointer, body: Uint8Array): Promise<void>
+}
+
+/** Best-effort messages between workers and control plane; a lost one is repaired by the next. */
+export interface FleetBus extends Closeable {
+  sendStatus(status: WorkerStatus): void
+  onStatus(listener: (status: WorkerStatus) => void): Promise<Closeable>
+  sendMark(mark: UsageMark): void
+  onMark(worker: string, listener: (mark: UsageMark) => void): Promise<Closeable>
+}
+
+/** The worker's end of the usage queue. */
+export interface UsageQueue extends Closeable {
+  /**
+   * Resolves when the queue holds the batch. Job id `<worker>_<epoch>_<first>`: adding it again while it waits is a
+   * no-op, adding it again after it was done runs it again (ingest drops the repeat and sends the mark again).
+   */
+  add(batch: UsageBatch): Promise<void>
+}
+
+/** Where the parts meet: unset `natsUrl` or `redisUrl` choose PostgreSQL for that part (embedded mode). */
+export interface TransportConfig {
+  databaseUrl: string | null
+  natsUrl: string | null
+  redisUrl: string | null
+}

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config'
+
+/** Tests run from source: every workspace package offers it under the `source` export condition. */
+const conditions = ['source', 'module', 'node', 'development|production']
+
+export default defineConfig({
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['{apps,libs}/*/src/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'int',
+          include: ['{apps,libs}/*/src/**/*.int.spec.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'e2e', include: ['test/**/*.spec.ts'], testTimeout: 120_000, hookTimeout: 300_000 },
+      },
+    ],
+  },
+})
