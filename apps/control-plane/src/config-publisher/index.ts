@@ -1,0 +1,2 @@
+export * from './config.change.ts'
+export * from './config.item.ts'
