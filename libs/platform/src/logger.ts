@@ -1,0 +1,71 @@
+import pino, { type DestinationStream, type Logger } from 'pino'
+
+export type { Logger }
+
+export interface LoggerOptions {
+  /** The process, e.g. `api`, `jobs`, `proxy`; in every line. */
+  name: string
+  /** `trace` … `fatal`, or `silent`. */
+  level: string
+  /** Where lines go; stdout unless given. */
+  destination?: DestinationStream
+}
+
+const censor = '[redacted]'
+
+/** Fields whose value is a secret at whatever depth, compared without case, `-` and `_`. */
+const secretNames = [
+  ...['authorization', 'proxy-authorization', 'x-api-key', 'cookie', 'set-cookie', 'password', 'password_hash'],
+  ...['secret', 'secret_sealed', 'auth_value', 'auth_value_sealed', 'key', 'api_key', 'admin_key', 'encryption_key'],
+  ...['token', 'access_token', 'csrf_token', 'token_digest', 'digest'],
+]
+const secretFields = new Set(secretNames.map(plain))
+
+/** Secrets that came in by another way, e.g. within an error's message: keys, webhook secrets, passwords in URLs. */
+const secretShapes =
+  /\b(ak_|whsec_|Bearer |Basic )[A-Za-z0-9+/=._~-]{16,}|(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@"]*:)[^\s@"]+(?=@)/g
+
+const depthMax = 8
+
+/** One JSON line an entry on stdout, with secrets replaced by `[redacted]`. */
+export function createLogger(options: LoggerOptions): Logger {
+  return pino(
+    {
+      name: options.name,
+      level: options.level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (object) => redact(object, 0) as Record<string, unknown>,
+      },
+      // A child's bindings pass no formatter (pino drops it in `child`), so they need paths.
+      redact: { paths: secretNames.flatMap((field) => [`["${field}"]`, `*["${field}"]`]), censor },
+      serializers: { err: (error: Error) => redact(pino.stdSerializers.err(error), 0) },
+      hooks: { streamWrite: maskShapes },
+    },
+    options.destination ?? pino.destination({ fd: 1, sync: true }),
+  )
+}
+
+function maskShapes(line: string): string {
+  return line.replace(secretShapes, (_, start: string | undefined, url: string | undefined) => {
+    return `${start ?? url ?? ''}${censor}`
+  })
+}
+
+function redact(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (value instanceof Error || value instanceof Date || ArrayBuffer.isView(value)) return value
+  if (depth === depthMax) return '[too deep]'
+  if (Array.isArray(value)) return value.map((entry) => redact(entry, depth + 1))
+  const clean: Record<string, unknown> = {}
+  for (const [field, entry] of Object.entries(value)) {
+    const hide = entry !== null && entry !== undefined && secretFields.has(plain(field))
+    clean[field] = hide ? censor : redact(entry, depth + 1)
+  }
+  return clean
+}
+
+function plain(field: string): string {
+  return field.replace(/[-_]/g, '').toLowerCase()
+}
