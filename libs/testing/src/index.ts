@@ -1,2 +1,5 @@
+export * from './config.builder.ts'
 export * from './config.ts'
 export * from './database.ts'
+export * from './upstream.fake.ts'
+export * from './wait.ts'
