@@ -1,18 +1,23 @@
 #!/usr/bin/env -S node --no-warnings
-// Drop-in for Prisma's native `schema-engine` (JSON-RPC over stdio) on the official WASM build + pg.
-// Use: PRISMA_SCHEMA_ENGINE_BINARY=<this file> prisma migrate dev|deploy|status|diff, prisma db push, prisma generate
+// Stands in for Prisma's native `schema-engine`, whose download this project does without: JSON-RPC over stdio on the
+// official WebAssembly build and the pg driver. Used by `prisma generate|migrate …` through PRISMA_SCHEMA_ENGINE_BINARY.
+import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import path from 'node:path'
-import pg from 'pg'
 import { PrismaPg } from '@prisma/adapter-pg'
 import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
-import * as bg from '@prisma/schema-engine-wasm/schema_engine_bg'
-const require = createRequire(import.meta.url)
+import * as wasmBindings from '@prisma/schema-engine-wasm/schema_engine_bg'
+import pg from 'pg'
 
-const { values: o, positionals } = parseArgs({
+const require = createRequire(import.meta.url)
+const charType = 18
+const textType = 25
+const pools = []
+
+const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   strict: false,
   options: {
@@ -21,133 +26,119 @@ const { values: o, positionals } = parseArgs({
     version: { type: 'boolean' },
   },
 })
-if (o.version) {
-  console.log('schema-engine-cli wasm')
-  process.exit()
-}
-const url = (() => {
-  const d = o.datasource ? JSON.parse(o.datasource) : {}
-  return d.url ?? process.env.DATABASE_URL
-})()
-const cfg = () => {
-  const u = new URL(url)
+
+function connection(database) {
+  const url = new URL((options.datasource && JSON.parse(options.datasource).url) || process.env.DATABASE_URL)
   return {
-    host: u.hostname,
-    port: +u.port || 5432,
-    user: decodeURIComponent(u.username),
-    password: decodeURIComponent(u.password),
-    database: u.pathname.slice(1),
+    host: url.hostname,
+    port: Number(url.port) || 5432,
+    user: decodeURIComponent(url.username),
+    password: decodeURIComponent(url.password),
+    database: database ?? url.pathname.slice(1),
     max: 4,
   }
 }
-if (positionals[0] === 'cli') {
-  const c = cfg()
-  const name = c.database
-  const cl = new pg.Client(positionals[1] === 'create-database' ? { ...c, database: 'postgres' } : c)
-  try {
-    await cl.connect()
-    if (positionals[1] === 'create-database') await cl.query(`CREATE DATABASE "${name}"`)
-    await cl.end()
-    process.exit(0)
-  } catch (e) {
-    console.error(
-      JSON.stringify({
-        level: 'ERROR',
-        fields: { message: e.message, is_panic: false, error_code: e.code === '3D000' ? 'P1003' : 'P1001', meta: {} },
-      }),
-    )
-    process.exit(1)
-  }
-}
-const pools = []
-const patch = async (pool, extra) => {
-  const a = await new PrismaPg(pool, { disposeExternalPool: true }).connect()
-  const io = a.performIO.bind(a)
-  a.performIO = async (q) => {
-    const r = await io(q)
-    for (const f of r.fields ?? []) if (f.dataTypeID === 18) f.dataTypeID = 25
-    return r
-  }
-  a.executeScript = (sql) =>
-    pool.query(sql).then(
-      () => {},
-      (e) => a.onError(e),
-    )
-  const d = a.dispose.bind(a)
-  a.dispose = async () => {
-    await d()
-    await extra?.()
-  }
+
+/** The driver adapter, with what the WASM engine expects beyond it. */
+async function openAdapter(pool, onDispose) {
   pools.push(pool)
-  return a
+  const adapter = await new PrismaPg(pool, { disposeExternalPool: true }).connect()
+  const performIO = adapter.performIO.bind(adapter)
+  adapter.performIO = async (query) => {
+    const result = await performIO(query)
+    // The catalogue's "char" columns are read as text.
+    for (const field of result.fields ?? []) if (field.dataTypeID === charType) field.dataTypeID = textType
+    return result
+  }
+  // Migrations hold several statements: only the simple protocol runs them.
+  adapter.executeScript = async (sql) => {
+    try {
+      await pool.query(sql)
+    } catch (error) {
+      adapter.onError(error)
+    }
+  }
+  const dispose = adapter.dispose.bind(adapter)
+  adapter.dispose = async () => {
+    await dispose()
+    await onDispose?.()
+  }
+  return adapter
 }
-const factory = bindMigrationAwareSqlAdapterFactory({
+
+async function openShadowDatabase() {
+  const database = `prisma_migrate_shadow_db_${randomUUID()}`
+  const admin = new pg.Client(connection())
+  await admin.connect()
+  await admin.query(`CREATE DATABASE "${database}"`)
+  return openAdapter(new pg.Pool(connection(database)), async () => {
+    await admin.query(`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`)
+    await admin.end()
+  })
+}
+
+const adapterFactory = bindMigrationAwareSqlAdapterFactory({
   provider: 'postgres',
   adapterName: '@prisma/adapter-pg',
-  connect: () => patch(new pg.Pool(cfg())),
-  connectToShadowDb: async () => {
-    const database = 'prisma_migrate_shadow_db_' + crypto.randomUUID(),
-      admin = new pg.Client(cfg())
-    await admin.connect()
-    await admin.query(`CREATE DATABASE "${database}"`)
-    return patch(new pg.Pool({ ...cfg(), database }), async () => {
-      await admin.query(`DROP DATABASE IF EXISTS "${database}" WITH (FORCE)`)
-      await admin.end()
-    })
-  },
+  connect: () => openAdapter(new pg.Pool(connection())),
+  connectToShadowDb: openShadowDatabase,
 })
-let engine
-async function getEngine() {
-  if (engine) return engine
-  const wasm = path.join(
-    path.dirname(require.resolve('@prisma/schema-engine-wasm/schema_engine_bg')),
-    'schema_engine_bg.wasm',
-  )
-  const { instance } = await WebAssembly.instantiate(await readFile(wasm), { './schema_engine_bg.js': bg })
-  bg.__wbg_set_wasm(instance.exports)
+
+async function loadEngine() {
+  const bindings = require.resolve('@prisma/schema-engine-wasm/schema_engine_bg')
+  const wasm = await readFile(path.join(path.dirname(bindings), 'schema_engine_bg.wasm'))
+  const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': wasmBindings })
+  wasmBindings.__wbg_set_wasm(instance.exports)
   instance.exports.__wbindgen_start()
-  const datamodels = await Promise.all((o.datamodels ?? []).map(async (f) => [f, await readFile(f, 'utf8')]))
-  return (engine = await bg.SchemaEngine.new(
-    { datamodels: datamodels.length ? datamodels : undefined },
-    () => {},
-    factory,
-  ))
+  const files = options.datamodels ?? []
+  const datamodels = await Promise.all(files.map(async (file) => [file, await readFile(file, 'utf8')]))
+  return wasmBindings.SchemaEngine.new({ datamodels: files.length ? datamodels : undefined }, () => {}, adapterFactory)
 }
-let chain = Promise.resolve(),
-  rl = createInterface({ input: process.stdin })
-rl.on('line', (l) => (chain = chain.then(() => handle(JSON.parse(l)))))
-rl.on('close', () =>
-  chain.finally(async () => {
-    await Promise.allSettled(pools.map((p) => p.ended || p.end()))
-    process.exit()
-  }),
-)
-async function handle({ id, method, params }) {
+
+const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+
+let engine
+async function answer({ id, method, params }) {
   if (!method) return
-  if (process.env.SHIM_LOG) console.error('RPC', method, JSON.stringify(params).slice(0, 300))
-  const alias = { getDatabaseVersion: 'version' }
   try {
-    const e = await getEngine()
+    engine ??= await loadEngine()
     const result =
-      method === 'createDatabase' ? { databaseName: cfg().database } : await e[alias[method] ?? method](params)
-    if (method === 'diff' && result.stdout != null) {
-      // the CLI prints what the engine asks it to print
-      process.stdout.write(
-        JSON.stringify({ jsonrpc: '2.0', method: 'print', params: { content: result.stdout }, id: 9e6 }) + '\n',
-      )
+      method === 'createDatabase'
+        ? { databaseName: connection().database }
+        : await engine[method === 'getDatabaseVersion' ? 'version' : method](params)
+    // The CLI prints what the engine asks it to print.
+    if (method === 'diff' && typeof result.stdout === 'string') {
+      send({ method: 'print', params: { content: result.stdout }, id: 9e6 })
     }
-    process.stdout.write(JSON.stringify({ jsonrpc: '2.0', id, result: result ?? {} }) + '\n')
-  } catch (err) {
-    process.stdout.write(
-      JSON.stringify({
-        jsonrpc: '2.0',
-        id,
-        error: {
-          code: 4466,
-          message: 'schema engine error',
-          data: { is_panic: false, message: err.message, error_code: err.code ?? null, meta: null },
-        },
-      }) + '\n',
-    )
+    send({ id, result: result ?? {} })
+  } catch (error) {
+    const data = { is_panic: false, message: error.message, error_code: error.code ?? null, meta: null }
+    send({ id, error: { code: 4466, message: 'schema engine error', data } })
   }
 }
+
+/** `schema-engine cli can-connect-to-database|create-database` */
+async function runCli(verb) {
+  const { database } = connection()
+  const client = new pg.Client(connection(verb === 'create-database' ? 'postgres' : database))
+  try {
+    await client.connect()
+    if (verb === 'create-database') await client.query(`CREATE DATABASE "${database}"`)
+    await client.end()
+  } catch (error) {
+    const errorCode = error.code === '3D000' ? 'P1003' : 'P1001'
+    const fields = { message: error.message, is_panic: false, error_code: errorCode, meta: {} }
+    console.error(JSON.stringify({ level: 'ERROR', fields }))
+    process.exitCode = 1
+  }
+}
+
+async function serve() {
+  for await (const line of createInterface({ input: process.stdin })) await answer(JSON.parse(line))
+  await Promise.allSettled(pools.filter((pool) => !pool.ended).map((pool) => pool.end()))
+  process.exit()
+}
+
+if (options.version) console.log('schema-engine-cli wasm')
+else if (positionals[0] === 'cli') await runCli(positionals[1])
+else await serve()
