@@ -1,1 +1,5 @@
+export * from './keys/index.ts'
+export * from './limits/index.ts'
+export * from './metering/index.ts'
 export * from './model.ts'
+export * from './routing/index.ts'

@@ -1,0 +1,106 @@
+import type { RouteConfig } from '../model.ts'
+import {
+  headerMatches,
+  parseHeaderName,
+  parseHeaderValue,
+  type CompiledHeader,
+  type HeaderLookup,
+} from './header-condition.ts'
+import { parseHostPattern, type HostPattern } from './host-pattern.ts'
+import { parsePathPattern, type PathPattern } from './path-pattern.ts'
+import { parseRewrite, type RewritePart } from './path-rewrite.ts'
+import { PatternError } from './pattern-error.ts'
+import { unsupportedProblems } from './unsupported.ts'
+
+/** One reason why a route cannot be compiled. `field` is the API attribute, with a path into lists: `headers/0/value`. */
+export interface RouteProblem {
+  field: string
+  message: string
+}
+
+export class RouteCompileError extends Error {
+  override readonly name = 'RouteCompileError'
+  readonly routeId: string
+  readonly problems: readonly RouteProblem[]
+
+  constructor(routeId: string, problems: readonly RouteProblem[]) {
+    super(`route ${routeId}: ${problems.map(({ field, message }) => `${field} ${message}`).join('; ')}`)
+    this.routeId = routeId
+    this.problems = problems
+  }
+}
+
+/** A route ready to be matched. */
+export interface CompiledRoute {
+  readonly config: RouteConfig
+  readonly host: HostPattern
+  readonly path: PathPattern
+  readonly headers: readonly CompiledHeader[]
+  /** Null: the matched path goes on unchanged. */
+  readonly rewrite: readonly RewritePart[] | null
+}
+
+const headerConditionsMax = 32
+const methodToken = /^[A-Z0-9!#$%&'*+.^_`|~-]{1,64}$/
+
+/**
+ * Everything about the route that a worker could not compile or run; empty = good. The control plane asks before it
+ * writes, so that no worker ever meets such a route.
+ */
+export function routeProblems(route: RouteConfig): RouteProblem[] {
+  const compiled = compile(route)
+  return Array.isArray(compiled) ? compiled : []
+}
+
+/** @throws RouteCompileError */
+export function compileRoute(route: RouteConfig): CompiledRoute {
+  const compiled = compile(route)
+  if (Array.isArray(compiled)) throw new RouteCompileError(route.id, compiled)
+  return compiled
+}
+
+function compile(route: RouteConfig): CompiledRoute | RouteProblem[] {
+  const problems = unsupportedProblems(route)
+  const attempt = <T>(field: string, parse: () => T): T | undefined => {
+    try {
+      return parse()
+    } catch (error) {
+      if (!(error instanceof PatternError)) throw error
+      problems.push({ field, message: error.message })
+      return undefined
+    }
+  }
+  const host = attempt('host_pattern', () => parseHostPattern(route.hostPattern, route.hostMatch))
+  const path = attempt('path_pattern', () => parsePathPattern(route.pathPattern, route.pathMatch))
+  route.methods.forEach((method, i) => attempt(`methods/${i}`, () => checkMethod(method)))
+  if (route.headers.length > headerConditionsMax) {
+    problems.push({ field: 'headers', message: `has more than ${headerConditionsMax} conditions` })
+  }
+  const headers = route.headers.map((condition, i) => {
+    attempt(`headers/${i}/name`, () => parseHeaderName(condition.name))
+    return attempt(`headers/${i}/value`, () => parseHeaderValue(condition))
+  })
+  const { pathRewrite, methodOverride } = route
+  const rewrite =
+    pathRewrite === null || path === undefined ? null : attempt('path_rewrite', () => parseRewrite(pathRewrite, path))
+  if (methodOverride !== null) attempt('method_override', () => checkMethodOverride(methodOverride))
+  if (problems.length > 0 || host === undefined || path === undefined || rewrite === undefined) return problems
+  return { config: route, host, path, headers: headers.filter((header) => header !== undefined), rewrite }
+}
+
+function checkMethod(method: string): void {
+  if (!methodToken.test(method)) throw new PatternError('is not an upper-case HTTP method')
+}
+
+function checkMethodOverride(method: string): void {
+  checkMethod(method)
+  if (method === 'CONNECT') throw new PatternError('must not be CONNECT, which asks for a tunnel, not for a resource')
+}
+
+/** Whether method and headers of a request whose host and path match are the route's as well. */
+export function conditionsMatch(route: CompiledRoute, method: string, header: HeaderLookup): boolean {
+  const { methods } = route.config
+  if (methods.length > 0 && !methods.includes(method)) return false
+  for (const condition of route.headers) if (!headerMatches(condition, header)) return false
+  return true
+}

@@ -1,0 +1,132 @@
+import { conditionsMatch, type CompiledRoute } from './compiled-route.ts'
+import type { HeaderLookup } from './header-condition.ts'
+import { anySegment, type SegmentPattern } from './path-pattern.ts'
+
+/** A route at its place in the total order: of two that match, the lower rank wins. */
+export interface RankedRoute extends CompiledRoute {
+  readonly rank: number
+}
+
+/** All lists are in order of rank. */
+export interface PathNode {
+  /** Lowest rank in this node and below: once a better route is found, the whole branch is skipped. */
+  readonly rankMin: number
+  children: Map<string, PathNode> | null
+  /** Where `{name}` leads. */
+  anyChild: PathNode | null
+  /** Routes whose pattern ends here. */
+  exact: RankedRoute[] | null
+  prefix: RankedRoute[] | null
+  /** `/file-*`: by length of what the next segment must begin with, then by that text. */
+  partials: Map<number, Map<string, RankedRoute[]>> | null
+  /** Regex routes that can only match below here. */
+  regex: RankedRoute[] | null
+}
+
+export function createPathNode(rankMin: number): PathNode {
+  return { rankMin, children: null, anyChild: null, exact: null, prefix: null, partials: null, regex: null }
+}
+
+/** Routes must be inserted in order of rank. */
+export function insertRoute(root: PathNode, route: RankedRoute): void {
+  const { path } = route
+  if (path.kind === 'regex') {
+    const node = descend(root, literalSegments(path.regex.literalPrefix), route.rank)
+    ;(node.regex ??= []).push(route)
+    return
+  }
+  const node = descend(root, path.segments, route.rank)
+  if (path.kind === 'exact') (node.exact ??= []).push(route)
+  else if (path.partial === null) (node.prefix ??= []).push(route)
+  else insertPartial(node, path.partial, route)
+}
+
+function insertPartial(node: PathNode, partial: string, route: RankedRoute): void {
+  node.partials ??= new Map()
+  let sameLength = node.partials.get(partial.length)
+  if (sameLength === undefined) node.partials.set(partial.length, (sameLength = new Map()))
+  const routes = sameLength.get(partial)
+  if (routes === undefined) sameLength.set(partial, [route])
+  else routes.push(route)
+}
+
+/** The whole segments that every path of a regex begins with. */
+function literalSegments(literalPrefix: string): string[] {
+  return literalPrefix.startsWith('/') ? literalPrefix.slice(1).split('/').slice(0, -1) : []
+}
+
+function descend(root: PathNode, segments: SegmentPattern['segments'], rank: number): PathNode {
+  let node = root
+  for (const segment of segments) {
+    if (segment === anySegment) {
+      node = node.anyChild ??= createPathNode(rank)
+      continue
+    }
+    node.children ??= new Map()
+    let child = node.children.get(segment)
+    if (child === undefined) node.children.set(segment, (child = createPathNode(rank)))
+    node = child
+  }
+  return node
+}
+
+/**
+ * The best of `best` and the routes in and below `node` that match. `from` is where the path's next segment begins; one
+ * beyond its end when no segment is left. Every node is visited at most once, and only while it can still win.
+ */
+export function searchPath(
+  node: PathNode,
+  path: string,
+  from: number,
+  method: string,
+  header: HeaderLookup,
+  best: RankedRoute | null,
+): RankedRoute | null {
+  if (best !== null && best.rank < node.rankMin) return best
+  if (node.prefix !== null) best = firstMatch(node.prefix, method, header, best)
+  if (from > path.length) {
+    if (node.exact !== null) best = firstMatch(node.exact, method, header, best)
+  } else {
+    const slash = path.indexOf('/', from)
+    const end = slash === -1 ? path.length : slash
+    const child = node.children?.get(path.slice(from, end))
+    if (child !== undefined) best = searchPath(child, path, end + 1, method, header, best)
+    if (node.anyChild !== null && end > from) best = searchPath(node.anyChild, path, end + 1, method, header, best)
+    if (node.partials !== null) {
+      for (const [length, byText] of node.partials) {
+        const routes = from + length <= end ? byText.get(path.slice(from, from + length)) : undefined
+        if (routes !== undefined) best = firstMatch(routes, method, header, best)
+      }
+    }
+  }
+  // Last, because a regex costs the most and the routes found above may already win over it.
+  return node.regex === null ? best : firstRegexMatch(node.regex, path, method, header, best)
+}
+
+function firstMatch(
+  routes: readonly RankedRoute[],
+  method: string,
+  header: HeaderLookup,
+  best: RankedRoute | null,
+): RankedRoute | null {
+  for (const route of routes) {
+    if (best !== null && best.rank < route.rank) return best
+    if (conditionsMatch(route, method, header)) return route
+  }
+  return best
+}
+
+function firstRegexMatch(
+  routes: readonly RankedRoute[],
+  path: string,
+  method: string,
+  header: HeaderLookup,
+  best: RankedRoute | null,
+): RankedRoute | null {
+  for (const route of routes) {
+    if (best !== null && best.rank < route.rank) return best
+    if (route.path.kind !== 'regex' || !path.startsWith(route.path.regex.literalPrefix)) continue
+    if (conditionsMatch(route, method, header) && route.path.regex.test(path)) return route
+  }
+  return best
+}
