@@ -50,11 +50,25 @@ export const usageBatchSchema = z
   .refine((batch) => batch.last >= batch.first, 'last is before first')
 export type UsageBatch = z.infer<typeof usageBatchSchema>
 
-/** `usage-mark.v1`: everything of this worker epoch up to and including `seq` is committed in the ledger. */
+/**
+ * What the ledger takes: an event beyond these bounds would hold up its whole batch, so the worker clamps and the ingest
+ * refuses. They keep the `bigint` sums far from their end.
+ */
+export const usageBounds = {
+  latencyMsMax: 2 ** 31 - 1,
+  bytesMax: 10 ** 15,
+  meteredUnitsMax: 10 ** 12,
+} as const
+
+/**
+ * `usage-mark.v1`: everything of this worker epoch from `first` up to and including `seq` is committed in the ledger.
+ * `first` is 1 unless something before it is missing: what a worker could not keep must not hold up what it kept.
+ */
 export const usageMarkSchema = z.object({
   v: z.literal(1),
   worker: z.string().min(1),
   epoch: z.int().positive(),
+  first: z.int().positive(),
   seq: z.int().nonnegative(),
 })
 export type UsageMark = z.infer<typeof usageMarkSchema>
