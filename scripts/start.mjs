@@ -128,18 +128,20 @@ function stop() {
   return stopping
 }
 
-async function fail(error) {
-  if (stopping) return
-  console.error(`\nAPIGate: ${error.message}\n`)
-  await stop()
-  process.exit(1)
+function exitAfterStop(code) {
+  void stop().finally(() => process.exit(code))
 }
 
-async function stopOnRequest() {
+function fail(error) {
+  if (stopping) return
+  console.error(`\nAPIGate: ${error.message}\n`)
+  exitAfterStop(1)
+}
+
+function stopOnRequest() {
   if (stopping) process.exit(1)
   console.error('stopping …')
-  await stop()
-  process.exit(0)
+  exitAfterStop(0)
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stopOnRequest)
 // The command that started this one is gone, however it ended.
