@@ -50,6 +50,14 @@ export function programEnv() {
   return { ...process.env, PATH, LD_LIBRARY_PATH }
 }
 
+/** Where a provided program lies, for callers that need a path; undefined when it is not there. */
+export function findProgram(binary) {
+  return programEnv()
+    .PATH.split(path.delimiter)
+    .map((folder) => path.join(folder, binary))
+    .find((file) => existsSync(file))
+}
+
 function runs(binary) {
   return spawnSync(binary, ['--version'], { stdio: 'ignore', env: programEnv() }).status === 0
 }

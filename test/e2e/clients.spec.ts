@@ -1,0 +1,88 @@
+import { spawnSync } from 'node:child_process'
+import { chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { findProgram } from '../../scripts/debian-packages.mjs'
+import { modes, startSystem, type RunningSystem } from './system.ts'
+
+describe.each(modes)('%s: clients that were not written for it', (mode) => {
+  let system: RunningSystem
+  beforeAll(async () => {
+    system = await startSystem(mode)
+  })
+  afterAll(() => system?.stop())
+
+  test('curl sends a body and gets it back', () => {
+    const args = ['-sS', '--data-binary', '@-', '-H', `Authorization: Bearer ${system.sampleKey}`]
+    const { stdout, stderr } = spawnSync('curl', [...args, `${system.proxyUrl}/echo/curl?a=%20b`], {
+      input: 'x'.repeat(200_000),
+      encoding: 'utf8',
+    })
+    const said = JSON.parse(stdout || stderr)
+    expect(said).toMatchObject({ method: 'POST', url: '/curl?a=%20b', body_bytes: 200_000 })
+    expect(said.headers.authorization).toBeUndefined()
+  })
+
+  test('fetch streams a request body and reads a large answer', async () => {
+    const response = await fetch(`${system.proxyUrl}/echo/bytes/3000000`, {
+      headers: { 'x-api-key': system.sampleKey },
+    })
+    expect((await response.arrayBuffer()).byteLength).toBe(3_000_000)
+    const blocks = [new Uint8Array(70_000), new Uint8Array(5)]
+    const upload = await fetch(`${system.proxyUrl}/echo/upload`, {
+      method: 'PUT',
+      headers: { 'x-api-key': system.sampleKey },
+      body: new ReadableStream({
+        pull(controller) {
+          const block = blocks.shift()
+          if (block) controller.enqueue(block)
+          else controller.close()
+        },
+      }),
+      duplex: 'half',
+    })
+    expect(await upload.json()).toMatchObject({ method: 'PUT', body_bytes: 70_005 })
+  })
+
+  test('a browser uses EventSource and WebSocket', async () => {
+    const browser = await chromium.launch({
+      executablePath: findProgram('chromium-headless-shell'),
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    })
+    try {
+      const page = await browser.newPage()
+      await page.goto(`${system.proxyUrl}/try/demo`)
+      await page.getByText('{"n":3,"of":3}').waitFor()
+      await page.getByText('closed 1005').waitFor()
+      expect(await page.locator('#events').textContent()).toMatch(
+        /^\{"n":1,"of":3\}\n\{"n":2,"of":3\}\n\{"n":3,"of":3\}/,
+      )
+      expect(await page.locator('#socket').textContent()).toContain('hello')
+    } finally {
+      await browser.close()
+    }
+  })
+
+  test('a WebSocket client with a key gets through, one without is refused', async () => {
+    const address = `${system.proxyUrl.replace('http', 'ws')}/socket/x`
+    const opened = await socketOutcome(address, { 'x-api-key': system.sampleKey })
+    expect(opened).toBe('hello')
+    expect(await socketOutcome(address, {})).toBe('refused')
+  })
+})
+
+/** What a WebSocket that sends `hello` receives after the greeting, or `refused`. */
+function socketOutcome(address: string, headers: Record<string, string>): Promise<string> {
+  return new Promise((resolve) => {
+    // Node's own client; `headers` is its extension of the browsers' interface.
+    const socket = new WebSocket(address, { headers })
+    let received = 0
+    socket.addEventListener('open', () => socket.send('hello'))
+    socket.addEventListener('error', () => resolve('refused'))
+    socket.addEventListener('message', (event) => {
+      received += 1
+      if (received === 1) return
+      resolve(String(event.data))
+      socket.close()
+    })
+  })
+}

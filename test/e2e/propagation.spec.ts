@@ -1,0 +1,83 @@
+import { waitFor } from '@apigate/testing'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { modes, startSystem, type RunningSystem } from './system.ts'
+
+const withinMs = 1_000
+
+describe.each(modes)('%s: what an admin changes reaches the proxy', (mode) => {
+  let system: RunningSystem
+  beforeAll(async () => {
+    system = await startSystem(mode)
+  })
+  afterAll(() => system?.stop())
+
+  const callStatus = async (key: string, path = '/echo/x'): Promise<number> => {
+    const response = await fetch(system.proxyUrl + path, { headers: { 'x-api-key': key } })
+    await response.arrayBuffer()
+    return response.status
+  }
+  const becomes = (status: number, key: string, path?: string): Promise<unknown> =>
+    waitFor(async () => (await callStatus(key, path)) === status, { timeoutMs: withinMs })
+  const create = async (type: string, attributes: object) => {
+    const { status, document } = await system.admin('POST', `/api/${type}`, attributes)
+    expect(status, JSON.stringify(document)).toBe(201)
+    return document.data
+  }
+
+  test('a new key works within a second, and is refused within a second of its revocation', async () => {
+    const created = await create('api-keys', { name: 'e2e', user_id: 'usr_sample' })
+    const { key } = created.meta
+    await becomes(200, key)
+    expect((await system.admin('POST', `/api/api-keys/${created.id}/revoke`)).status).toBe(200)
+    await becomes(401, key)
+  })
+
+  test('a deleted key, a suspended user and a disabled route stop at once', async () => {
+    const user = await create('users', { email: `stop-${mode}@example.com`, plan_id: 'plan_sample' })
+    const { id, meta } = await create('api-keys', { user_id: user.id })
+    await becomes(200, meta.key)
+    await system.admin('PATCH', `/api/users/${user.id}`, { status: 'suspended' })
+    await becomes(403, meta.key)
+    await system.admin('PATCH', `/api/users/${user.id}`, { status: 'active' })
+    await becomes(200, meta.key)
+    await system.admin('DELETE', `/api/api-keys/${id}`)
+    await becomes(401, meta.key)
+
+    const route = await create('routes', { name: 'short-lived', path_pattern: '/short', upstream_id: 'ups_sample' })
+    await becomes(200, system.sampleKey, '/short')
+    await system.admin('PATCH', `/api/routes/${route.id}`, { enabled: false })
+    await becomes(404, system.sampleKey, '/short')
+  })
+
+  test('the fleet shows the revision that a write was answered with', async () => {
+    const { headers } = await system.admin('PATCH', '/api/plans/plan_sample', { description: 'changed' })
+    const revision = Number(headers.get('x-config-revision'))
+    expect(revision).toBeGreaterThan(0)
+    await waitFor(async () => {
+      const { document } = await system.admin('GET', '/api/workers')
+      return document.data.some((worker: any) => worker.attributes.revision >= revision)
+    })
+  })
+
+  test('the proxy serves on while the control plane is killed, and the control plane comes back', async () => {
+    const [, api, jobs] = system.pids()
+    const { meta } = await create('api-keys', { user_id: 'usr_sample' })
+    await becomes(200, meta.key)
+    const before = (await system.admin('GET', '/api/usage-events')).document.meta.total
+    process.kill(api!, 'SIGKILL')
+    process.kill(jobs!, 'SIGKILL')
+    // As long as the admin API is away, and at least once, the proxy answers.
+    let served = 0
+    do {
+      expect([200, 429]).toContain(await callStatus(meta.key))
+      served++
+    } while (!(await fetch(`${system.adminUrl}/readyz`).catch(() => null))?.ok)
+    expect(system.pids()).not.toContain(api)
+    const another = await create('api-keys', { user_id: 'usr_sample' })
+    await waitFor(async () => (await callStatus(another.meta.key)) === 200, { timeoutMs: 10_000 })
+    // What was served meanwhile is in the ledger.
+    await waitFor(async () => (await system.admin('GET', '/api/usage-events')).document.meta.total >= before + served, {
+      timeoutMs: 15_000,
+    })
+  })
+})
