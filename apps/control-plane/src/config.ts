@@ -35,3 +35,23 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
   env.done()
   return config
 }
+
+/** Settings of the migration job. */
+export interface MigrateConfig {
+  databaseUrl: string
+  migrationsDir: string
+  logLevel: string
+}
+
+/** @throws SettingsError naming every bad setting. */
+export function loadMigrateConfig(source: Readonly<Record<string, string | undefined>> = process.env): MigrateConfig {
+  const env = new EnvReader(source)
+  const config: MigrateConfig = {
+    databaseUrl: env.required('DATABASE_URL', 'a PostgreSQL URL'),
+    // Where the image has them.
+    migrationsDir: env.string('APIGATE_MIGRATIONS_DIR', 'migrations'),
+    logLevel: env.oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+  }
+  env.done()
+  return config
+}
