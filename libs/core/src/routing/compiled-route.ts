@@ -36,6 +36,8 @@ export interface CompiledRoute {
   readonly host: HostPattern
   readonly path: PathPattern
   readonly headers: readonly CompiledHeader[]
+  /** False when any method and any headers will do, which spares most routes the check. */
+  readonly conditional: boolean
   /** Null: the matched path goes on unchanged. */
   readonly rewrite: readonly RewritePart[] | null
 }
@@ -85,7 +87,14 @@ function compile(route: RouteConfig): CompiledRoute | RouteProblem[] {
     pathRewrite === null || path === undefined ? null : attempt('path_rewrite', () => parseRewrite(pathRewrite, path))
   if (methodOverride !== null) attempt('method_override', () => checkMethodOverride(methodOverride))
   if (problems.length > 0 || host === undefined || path === undefined || rewrite === undefined) return problems
-  return { config: route, host, path, headers: headers.filter((header) => header !== undefined), rewrite }
+  return {
+    config: route,
+    host,
+    path,
+    headers: headers.filter((header) => header !== undefined),
+    conditional: route.methods.length > 0 || headers.length > 0,
+    rewrite,
+  }
 }
 
 function checkMethod(method: string): void {
@@ -99,6 +108,7 @@ function checkMethodOverride(method: string): void {
 
 /** Whether method and headers of a request whose host and path match are the route's as well. */
 export function conditionsMatch(route: CompiledRoute, method: string, header: HeaderLookup): boolean {
+  if (!route.conditional) return true
   const { methods } = route.config
   if (methods.length > 0 && !methods.includes(method)) return false
   for (const condition of route.headers) if (!headerMatches(condition, header)) return false

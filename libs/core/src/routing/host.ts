@@ -1,23 +1,38 @@
-const regName = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
-const ipLiteral = /^\[[0-9a-f:.]*:[0-9a-f:.]*\]$/
+const labelChar = new Uint8Array(256)
+for (const char of 'abcdefghijklmnopqrstuvwxyz0123456789-_') labelChar[char.charCodeAt(0)] = 1
+
+const DOT = 0x2e
+const hostName = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
+const addressInBrackets = /^\[[0-9a-f:.]*:[0-9a-f:.]*\]$/
 const port = /:[0-9]*$/
 
 /**
  * The host of a `Host` value in the spelling that routes are compared in: lower-case, without port and one trailing dot;
- * IPv6 literals keep their brackets. `''` stays `''` (RFC 9112 §3.2: a target without authority). Null = answer 400:
- * anything that is not letters, digits, `-`, `_` in non-empty labels, or an address in brackets. User information,
- * lists, percent-encoding and non-ASCII never name a virtual host and are only used to confuse two parsers.
+ * IPv6 addresses keep their brackets. `''` stays `''` (RFC 9112 §3.2: a target without authority). Null = answer 400:
+ * anything but non-empty labels of letters, digits, `-`, `_`, or an address in brackets. User information, lists,
+ * percent-encoding and non-ASCII name no virtual host and only serve to confuse two parsers.
+ *
+ * A host that is in that spelling already costs one scan.
  */
 export function normalizeHost(hostHeader: string): string | null {
-  if (hostHeader === '') return ''
-  let host = hostHeader.toLowerCase()
+  let labelStart = 0
+  for (let i = 0; i < hostHeader.length; i++) {
+    const code = hostHeader.charCodeAt(i)
+    if (code === DOT && i > labelStart) labelStart = i + 1
+    else if (labelChar[code] !== 1) return normalizeUnusualHost(hostHeader.toLowerCase())
+  }
+  return labelStart < hostHeader.length ? hostHeader : hostHeader.slice(0, -1)
+}
+
+function normalizeUnusualHost(hostAndPort: string): string | null {
+  let host = hostAndPort
   const colon = host.lastIndexOf(':')
-  // In brackets every colon but one after the bracket is the address's own.
+  // In brackets every colon is the address's own.
   if (colon > host.lastIndexOf(']')) {
     if (!port.test(host)) return null
     host = host.slice(0, colon)
   }
-  if (host.startsWith('[')) return ipLiteral.test(host) ? host : null
+  if (host.startsWith('[')) return addressInBrackets.test(host) ? host : null
   if (host.endsWith('.')) host = host.slice(0, -1)
-  return regName.test(host) ? host : null
+  return hostName.test(host) ? host : null
 }

@@ -18,6 +18,7 @@ export { routeProblems, RouteCompileError, type CompiledRoute, type RouteProblem
 export type { HeaderLookup } from './header-condition.ts'
 export { normalizeHost } from './host.ts'
 export { normalizeTarget, type NormalizedTarget } from './request-target.ts'
+export type { RankedRoute } from './path-tree.ts'
 export { compileRoutes, rewritePath, routeParams, type RouteMatch, type RouteTable } from './route-table.ts'
 export { sameRequests } from './same-requests.ts'
 export { joinUpstreamPath } from './upstream-path.ts'

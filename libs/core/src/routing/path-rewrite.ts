@@ -1,6 +1,6 @@
 import { PatternError, patternCharsMax } from './pattern-error.ts'
 import { normalizeLiteral, pathParams, restStart, type PathPattern } from './path-pattern.ts'
-import { removeDotSegments } from './request-target.ts'
+import { normalizeTarget } from './request-target.ts'
 
 /**
  * `path_rewrite`, cut at its references: text, a group number, or the name of a parameter.
@@ -57,8 +57,8 @@ function pushText(parts: RewritePart[], text: string): void {
  * `/$1` after a by-segment prefix keeps the client's slash or its absence: with `/api/users/*` → `/users/$1`,
  * `/api/users` gives `/users`, `/api/users/` gives `/users/`.
  *
- * Null when the parts together form a dot segment (`/file-*` → `/safe/$1` for `/file-../x`): the upstream would read it
- * as a path that nobody routed to it. Answer 400.
+ * Null when the parts together are no normalised path, as the dot segment that `/file-*` → `/safe/$1` makes of
+ * `/file-../x`: the upstream would read it as a path that nobody routed to it. Answer 400.
  */
 export function applyRewrite(parts: readonly RewritePart[], pattern: PathPattern, path: string): string | null {
   const groups = pattern.kind === 'regex' ? pattern.regex.groups(path) : null
@@ -75,5 +75,5 @@ export function applyRewrite(parts: readonly RewritePart[], pattern: PathPattern
     }
   }
   if (!out.startsWith('/')) out = `/${out}`
-  return removeDotSegments(out) === out ? out : null
+  return normalizeTarget(out)?.path === out ? out : null
 }

@@ -11,6 +11,8 @@ export interface RankedRoute extends CompiledRoute {
 export interface PathNode {
   /** Lowest rank in this node and below: once a better route is found, the whole branch is skipped. */
   readonly rankMin: number
+  /** Text between the segment that leads here and this node's own: a chain of nodes joined into one, `/v1/users`. */
+  skipped: string
   children: Map<string, PathNode> | null
   /** Where `{name}` leads. */
   anyChild: PathNode | null
@@ -23,12 +25,28 @@ export interface PathNode {
   regex: RankedRoute[] | null
 }
 
-export function createPathNode(rankMin: number): PathNode {
-  return { rankMin, children: null, anyChild: null, exact: null, prefix: null, partials: null, regex: null }
+function createPathNode(rankMin: number): PathNode {
+  return {
+    rankMin,
+    skipped: '',
+    children: null,
+    anyChild: null,
+    exact: null,
+    prefix: null,
+    partials: null,
+    regex: null,
+  }
 }
 
-/** Routes must be inserted in order of rank. */
-export function insertRoute(root: PathNode, route: RankedRoute): void {
+/** Builds the tree of one host. Routes must come in order of rank. */
+export function createPathTree(routes: readonly RankedRoute[]): PathNode {
+  const root = createPathNode(routes[0]?.rank ?? Infinity)
+  for (const route of routes) insertRoute(root, route)
+  joinChains(root)
+  return root
+}
+
+function insertRoute(root: PathNode, route: RankedRoute): void {
   const { path } = route
   if (path.kind === 'regex') {
     const node = descend(root, literalSegments(path.regex.literalPrefix), route.rank)
@@ -70,6 +88,28 @@ function descend(root: PathNode, segments: SegmentPattern['segments'], rank: num
   return node
 }
 
+/** Makes one step of each chain of nodes that only lead on: fewer look-ups a request, and half the memory. */
+function joinChains(node: PathNode): void {
+  if (node.anyChild !== null) joinChains(node.anyChild)
+  for (const [segment, first] of node.children ?? []) {
+    let child = first
+    let skipped = ''
+    for (let only = onlyChild(child); only !== null; only = onlyChild(child)) {
+      skipped += `/${only[0]}`
+      child = only[1]
+    }
+    child.skipped = skipped
+    node.children?.set(segment, child)
+    joinChains(child)
+  }
+}
+
+function onlyChild(node: PathNode): [string, PathNode] | null {
+  const routes = node.exact ?? node.prefix ?? node.partials ?? node.regex
+  if (routes !== null || node.anyChild !== null || node.children?.size !== 1) return null
+  return [...node.children][0] ?? null
+}
+
 /**
  * The best of `best` and the routes in and below `node` that match. `from` is where the path's next segment begins; one
  * beyond its end when no segment is left. Every node is visited at most once, and only while it can still win.
@@ -90,7 +130,12 @@ export function searchPath(
     const slash = path.indexOf('/', from)
     const end = slash === -1 ? path.length : slash
     const child = node.children?.get(path.slice(from, end))
-    if (child !== undefined) best = searchPath(child, path, end + 1, method, header, best)
+    if (child !== undefined) {
+      const childEnd = end + child.skipped.length
+      if (childEnd === end || (path.startsWith(child.skipped, end) && isSegmentEnd(path, childEnd))) {
+        best = searchPath(child, path, childEnd + 1, method, header, best)
+      }
+    }
     if (node.anyChild !== null && end > from) best = searchPath(node.anyChild, path, end + 1, method, header, best)
     if (node.partials !== null) {
       for (const [length, byText] of node.partials) {
@@ -101,6 +146,10 @@ export function searchPath(
   }
   // Last, because a regex costs the most and the routes found above may already win over it.
   return node.regex === null ? best : firstRegexMatch(node.regex, path, method, header, best)
+}
+
+function isSegmentEnd(path: string, index: number): boolean {
+  return index === path.length || path.charCodeAt(index) === 0x2f
 }
 
 function firstMatch(

@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js'
+import { RE2JS, RE2JSException } from 're2js'
 import { PatternError, patternCharsMax } from './pattern-error.ts'
 
 /**
@@ -43,8 +43,10 @@ export function compileRegex(pattern: string): WholeRegex {
 
 function parse(pattern: string): RE2JS {
   try {
-    return RE2JS.compile(pattern)
+    // A leading ^ says nothing where the whole text must match, but hides the literal prefix from RE2.
+    return RE2JS.compile(pattern.replace(/^\^(?![*+?{|)])/, ''))
   } catch (error) {
-    throw new PatternError(`is not a valid RE2 expression: ${error instanceof Error ? error.message : String(error)}`)
+    if (!(error instanceof RE2JSException)) throw error
+    throw new PatternError(`is not a valid RE2 expression: ${error.message.replace('error parsing regexp: ', '')}`)
   }
 }

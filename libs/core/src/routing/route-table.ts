@@ -3,50 +3,33 @@ import { compileRoute, type CompiledRoute } from './compiled-route.ts'
 import type { HeaderLookup } from './header-condition.ts'
 import { pathParams } from './path-pattern.ts'
 import { applyRewrite } from './path-rewrite.ts'
-import { createPathNode, insertRoute, searchPath, type PathNode, type RankedRoute } from './path-tree.ts'
-import type { WholeRegex } from './regex.ts'
+import { createPathTree, searchPath, type PathNode, type RankedRoute } from './path-tree.ts'
+import { compileRegex, type WholeRegex } from './regex.ts'
 import { compareRoutes } from './route-order.ts'
 
 export interface RouteMatch {
-  readonly route: CompiledRoute
+  readonly route: RankedRoute
   /** The normalised path that was matched. */
   readonly path: string
 }
 
 export class RouteTable {
-  /** Enabled routes in their total order. */
-  readonly routes: readonly CompiledRoute[]
-  readonly #exactHosts = new Map<string, PathNode>()
+  /** Enabled routes in their total order: a route's rank is its index here, by which a caller may keep its own data. */
+  readonly routes: readonly RankedRoute[]
+  readonly #exactHosts: ReadonlyMap<string, PathNode>
   /** By what follows the first label. */
-  readonly #wildcardHosts = new Map<string, PathNode>()
+  readonly #wildcardHosts: ReadonlyMap<string, PathNode>
   /** In order of each tree's lowest rank. */
-  readonly #regexHosts: { readonly regex: WholeRegex; readonly tree: PathNode }[] = []
-  #anyHost: PathNode | null = null
+  readonly #regexHosts: readonly { readonly regex: WholeRegex; readonly tree: PathNode }[]
+  readonly #anyHost: PathNode | null
 
   constructor(routes: readonly CompiledRoute[]) {
-    const ranked = routes.toSorted(compareRoutes).map((route, rank): RankedRoute => ({ ...route, rank }))
-    const regexTrees = new Map<string, PathNode>()
-    for (const route of ranked) insertRoute(this.#treeFor(route, regexTrees), route)
-    this.routes = ranked
-  }
-
-  #treeFor(route: RankedRoute, regexTrees: Map<string, PathNode>): PathNode {
-    const { host, rank } = route
-    switch (host.kind) {
-      case 'exact':
-        return treeOf(this.#exactHosts, host.host, rank)
-      case 'wildcard':
-        return treeOf(this.#wildcardHosts, host.suffix, rank)
-      case 'regex': {
-        const known = regexTrees.get(host.pattern)
-        if (known !== undefined) return known
-        const tree = treeOf(regexTrees, host.pattern, rank)
-        this.#regexHosts.push({ regex: host.regex, tree })
-        return tree
-      }
-      case 'any':
-        return (this.#anyHost ??= createPathNode(rank))
-    }
+    this.routes = routes.toSorted(compareRoutes).map((route, rank) => ({ ...route, rank }))
+    this.#exactHosts = treesBy(this.routes, ({ host }) => (host.kind === 'exact' ? host.host : null))
+    this.#wildcardHosts = treesBy(this.routes, ({ host }) => (host.kind === 'wildcard' ? host.suffix : null))
+    const regexTrees = treesBy(this.routes, ({ host }) => (host.kind === 'regex' ? host.pattern : null))
+    this.#regexHosts = [...regexTrees].map(([pattern, tree]) => ({ regex: compileRegex(pattern), tree }))
+    this.#anyHost = treesBy(this.routes, ({ host }) => (host.kind === 'any' ? '' : null)).get('') ?? null
   }
 
   /**
@@ -71,10 +54,20 @@ export class RouteTable {
   }
 }
 
-function treeOf(trees: Map<string, PathNode>, key: string, rank: number): PathNode {
-  let tree = trees.get(key)
-  if (tree === undefined) trees.set(key, (tree = createPathNode(rank)))
-  return tree
+/** One tree for each key, in order of their lowest ranks; routes without a key (null) are in none. */
+function treesBy(
+  ranked: readonly RankedRoute[],
+  keyOf: (route: RankedRoute) => string | null,
+): ReadonlyMap<string, PathNode> {
+  const routesByKey = new Map<string, RankedRoute[]>()
+  for (const route of ranked) {
+    const key = keyOf(route)
+    if (key === null) continue
+    const routes = routesByKey.get(key)
+    if (routes === undefined) routesByKey.set(key, [route])
+    else routes.push(route)
+  }
+  return new Map([...routesByKey].map(([key, routes]) => [key, createPathTree(routes)]))
 }
 
 /**

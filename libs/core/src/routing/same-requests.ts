@@ -25,7 +25,9 @@ function requestKey(config: RouteConfig): string {
     path.kind === 'regex'
       ? config.pathPattern
       : [path.segments.map((segment) => (segment === anySegment ? null : segment)), path.partial]
-  const headerKeys = headers.map(({ name, match, value }) => JSON.stringify([name, match, value]))
+  const headerKeys = headers.map((header) =>
+    JSON.stringify([header.name, header.match, 'value' in header ? header.value : null]),
+  )
   return JSON.stringify([
     host.kind,
     hostKey,
