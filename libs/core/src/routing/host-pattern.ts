@@ -24,8 +24,10 @@ export function parseHostPattern(pattern: string, match: HostMatch): HostPattern
   return { kind: 'wildcard', suffix: hostName(pattern.slice(2)) }
 }
 
+/** Stricter than what requests may carry: a host that is written down has a name or an address. */
 function hostName(text: string): string {
   const host = normalizeHost(text)
-  if (host === null || host === '') throw new PatternError('is not a host name (international names as xn--…)')
+  if (host === null || !/^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[.+\])$/.test(host))
+    throw new PatternError('is not a host name (international names as xn--…)')
   return host
 }

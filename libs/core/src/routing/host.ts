@@ -2,17 +2,15 @@ const labelChar = new Uint8Array(256)
 for (const char of 'abcdefghijklmnopqrstuvwxyz0123456789-_') labelChar[char.charCodeAt(0)] = 1
 
 const DOT = 0x2e
-const hostName = /^[a-z0-9_-]+(?:\.[a-z0-9_-]+)*$/
+/** RFC 3986 §3.2.2, lower-case. */
+const regName = /^(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+$/
 const addressInBrackets = /^\[[0-9a-f:.]*:[0-9a-f:.]*\]$/
 const port = /:[0-9]*$/
 
 /**
  * The host of a `Host` value in the spelling that routes are compared in: lower-case, without port and one trailing dot;
  * IPv6 addresses keep their brackets. `''` stays `''` (RFC 9112 §3.2: a target without authority). Null = answer 400:
- * anything but non-empty labels of letters, digits, `-`, `_`, or an address in brackets. User information, lists,
- * percent-encoding and non-ASCII name no virtual host and only serve to confuse two parsers.
- *
- * A host that is in that spelling already costs one scan.
+ * what RFC 3986 §3.2.2 does not allow, user information among it. A host that is in that spelling already costs one scan.
  */
 export function normalizeHost(hostHeader: string): string | null {
   let labelStart = 0
@@ -34,5 +32,5 @@ function normalizeUnusualHost(hostAndPort: string): string | null {
   }
   if (host.startsWith('[')) return addressInBrackets.test(host) ? host : null
   if (host.endsWith('.')) host = host.slice(0, -1)
-  return hostName.test(host) ? host : null
+  return regName.test(host) ? host : null
 }

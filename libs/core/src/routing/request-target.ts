@@ -23,11 +23,13 @@ export interface NormalizedTarget {
   path: string
   /** As it came, with the leading `?`; `''` when there is none. */
   query: string
+  /** Of a target in absolute form, where it stands in for `Host` (RFC 9112 §3.2.2); else null. */
+  authority: string | null
 }
 
 /**
- * The normalised path (RFC 3986 §6.2.2) and the untouched query of an origin-form request target, as Node's parser
- * gives it (one character per byte). Null = answer 400.
+ * The normalised path (RFC 3986 §6.2.2) and the untouched query of a request target in origin or absolute form, as Node's
+ * parser gives it (one character per byte). Null = answer 400.
  *
  * - Dot segments are removed, percent-encoded ones too; climbing above the root is refused, not clamped, because a
  *   client that does it is probing.
@@ -36,18 +38,25 @@ export interface NormalizedTarget {
  * - Bytes above 0x7F and the visible characters that no URI may hold (`"<>[]^{|}` and the backquote) are percent-encoded
  *   in the path, which is how every upstream reads them, so that no second spelling slips past a route.
  * - A raw backslash is refused: many servers read it as a slash, so the path matched and the path served would differ.
- * - Refused as well: a target that does not start with `/` (absolute and asterisk form are the caller's), controls,
- *   space, DEL, `#`, `%00`, a `%` without two hex digits in the path.
+ * - A fragment is dropped: it is the client's own (RFC 9110 §4.2.5) and never part of what is asked for.
+ * - Refused as well: asterisk and authority form, controls, space, DEL, `%00`, a `%` without two hex digits in the path.
  *
  * A target with nothing to normalise costs one scan and two slices.
  */
 export function normalizeTarget(target: string): NormalizedTarget | null {
-  if (target.charCodeAt(0) !== SLASH) return null
+  if (target.charCodeAt(0) === SLASH) return normalizeOriginForm(target, null)
+  const absolute = /^https?:\/\/([^/?#]+)(.*)$/is.exec(target)
+  if (absolute === null) return null
+  const [, authority = '', rest = ''] = absolute
+  return normalizeOriginForm(rest.startsWith('/') ? rest : `/${rest}`, authority)
+}
+
+function normalizeOriginForm(target: string, authority: string | null): NormalizedTarget | null {
   let plain = true
   let pathEnd = 0
   for (; pathEnd < target.length; pathEnd++) {
     const code = target.charCodeAt(pathEnd)
-    if (code === QUESTION) break
+    if (code === QUESTION || code === HASH) break
     if (pathClass[code] !== KEPT) {
       if (pathClass[code] !== ENCODED && code !== PERCENT) return null
       plain = false
@@ -55,16 +64,18 @@ export function normalizeTarget(target: string): NormalizedTarget | null {
       plain = false
     }
   }
-  for (let i = pathEnd + 1; i < target.length; i++) {
-    const code = target.charCodeAt(i)
-    if (code <= 0x20 || code === HASH || code === 0x7f || code > 0xff) return null
+  let queryEnd = pathEnd
+  for (; queryEnd < target.length; queryEnd++) {
+    const code = target.charCodeAt(queryEnd)
+    if (code === HASH) break
+    if (code <= 0x20 || code === 0x7f || code > 0xff) return null
   }
   const rawPath = target.slice(0, pathEnd)
-  const query = target.slice(pathEnd)
-  if (plain) return { path: rawPath, query }
+  const query = target.slice(pathEnd, queryEnd)
+  if (plain) return { path: rawPath, query, authority }
   const encoded = normalizeEncoding(rawPath)
   const path = encoded === null ? null : removeDotSegments(encoded)
-  return path === null ? null : { path, query }
+  return path === null ? null : { path, query, authority }
 }
 
 /**
@@ -95,7 +106,7 @@ export function normalizeEncoding(path: string): string | null {
 }
 
 /** RFC 3986 §5.2.4, except that climbing above the root gives null. */
-export function removeDotSegments(path: string): string | null {
+function removeDotSegments(path: string): string | null {
   if (!path.includes('/.')) return path
   const kept: string[] = []
   const segments = path.split('/')
