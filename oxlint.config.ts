@@ -119,7 +119,10 @@ export default defineConfig({
     ),
     boundary(['apps/control-plane/src/resources/**'], [testing, apps, prisma, otherResources], specs),
     boundary(['apps/control-plane/src/**/*.repository.ts'], [testing, apps, otherResources]),
-    { files: ['**/config.ts', 'scripts/**', 'prisma.config.ts', 'test/**'], rules: { 'node/no-process-env': 'off' } },
+    {
+      files: ['**/config.ts', 'scripts/**', 'prisma.config.ts', 'test/**', 'bench/**'],
+      rules: { 'node/no-process-env': 'off' },
+    },
     {
       files: specs,
       rules: {

@@ -141,7 +141,10 @@ const routeOf = fc
     host: hostOf,
     path: pathOf,
     methods: fc.uniqueArray(fc.constantFrom('GET', 'HEAD', 'POST'), { maxLength: 2 }),
-    headers: fc.oneof({ weight: 2, arbitrary: fc.constant<HeaderCondition[]>([]) }, fc.array(conditionOf, { maxLength: 2 })),
+    headers: fc.oneof(
+      { weight: 2, arbitrary: fc.constant<HeaderCondition[]>([]) },
+      fc.array(conditionOf, { maxLength: 2 }),
+    ),
     priority: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: -1, max: 1 })),
     createdAtMs: fc.integer({ min: 0, max: 2 }),
     enabled: fc.oneof({ weight: 9, arbitrary: fc.constant(true) }, fc.constant(false)),

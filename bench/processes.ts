@@ -1,0 +1,64 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+
+const cores = spawnSync('nproc', { encoding: 'utf8' }).stdout.trim()
+const canPin = spawnSync('taskset', ['-c', '0', 'true']).status === 0
+/** USER_HZ, the unit of /proc/<pid>/stat. */
+const ticksPerSecond = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100
+
+export const measuredCore = 0
+/** Where everything goes that is not measured; the same core when there is only one. */
+export const otherCore = Number(cores) > 1 ? 1 : 0
+
+export interface BenchProcess {
+  child: ChildProcess
+  pid: number
+}
+
+/** Starts a Node process, on one core where the system can pin. */
+export function startNode(
+  file: string,
+  args: string[],
+  core: number,
+  env: NodeJS.ProcessEnv = process.env,
+): BenchProcess {
+  const command = [process.execPath, path.resolve(import.meta.dirname, file), ...args]
+  const [binary, ...rest] = canPin ? ['taskset', '-c', String(core), ...command] : command
+  // taskset replaces itself by the command: the process id is the command's.
+  const child = spawn(binary as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env })
+  return { child, pid: child.pid as number }
+}
+
+/** The next message of a process; its exit rejects. */
+export function messageOf<T>({ child }: BenchProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null): void => reject(new Error(`${child.spawnargs.join(' ')} ended with ${code}`))
+    child.once('exit', onExit)
+    child.once('message', (message) => {
+      child.off('exit', onExit)
+      resolve(message as T)
+    })
+  })
+}
+
+export interface CpuTime {
+  /** Seconds, to the nanosecond: the scheduler's own count, over all threads. */
+  total: number
+  /** Seconds, in ticks of usually 10 ms. */
+  user: number
+  system: number
+}
+
+/** CPU time that the operating system has accounted to a process so far (Linux: /proc). */
+export function cpuTime(pid: number): CpuTime {
+  let nanoseconds = 0
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0])
+  }
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  const seconds = (field: number): number => Number(fields[field]) / ticksPerSecond
+  return { total: nanoseconds / 1e9, user: seconds(11), system: seconds(12) }
+}

@@ -1,0 +1,113 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { applyMigrations } from '@apigate/platform'
+import pg from 'pg'
+import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.mjs'
+import { freePort } from '../../scripts/ports.mjs'
+import { measuredCore, otherCore, startNode, type BenchProcess } from '../processes.ts'
+
+export interface ApigateSubject {
+  process: BenchProcess
+  port: number
+  path: string
+  headers: Record<string, string>
+  /** Events in the ledger so far. */
+  ledgerEvents(): Promise<number>
+  stop(): Promise<void>
+}
+
+export interface Scale {
+  routes: number
+  keys: number
+}
+
+/**
+ * The real worker with the policy on: routes, keys, a bucket and a quota for the key used, usage written to the spool and
+ * shipped to the ledger of a real PostgreSQL. Only the worker runs on the measured core.
+ */
+export async function startApigate(upstreamPort: number, scale: Scale): Promise<ApigateSubject> {
+  const scratch = mkdtempSync(path.join(os.tmpdir(), 'apigate-bench-'))
+  const postgres = await startEmbeddedPostgres({ dir: path.join(scratch, 'postgres'), ephemeral: true })
+  await applyMigrations(postgres.url, path.resolve(import.meta.dirname, '../../prisma/migrations'))
+  const key = `ak_${randomBytes(32).toString('hex')}`
+  const database = new pg.Client({ connectionString: postgres.url })
+  await database.connect()
+  await insertConfiguration(database, upstreamPort, scale, key)
+
+  const [jobsPort, port, statusPort] = [await freePort(), await freePort(), await freePort()]
+  const env = {
+    ...process.env,
+    NODE_ENV: 'production',
+    LOG_LEVEL: 'warn',
+    DATABASE_URL: postgres.url,
+    NATS_URL: '',
+    REDIS_URL: '',
+    APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+    APIGATE_DATA_DIR: path.join(scratch, 'worker'),
+    APIGATE_WORKER_ID: 'bench',
+    APIGATE_JOBS_STATUS_PORT: String(jobsPort),
+    APIGATE_PROXY_PORT: String(port),
+    APIGATE_STATUS_PORT: String(statusPort),
+    APIGATE_DRAIN_SECONDS: '0',
+  }
+  const jobs = startNode('../apps/control-plane/dist/main.jobs.js', [], otherCore, env)
+  const worker = startNode('../apps/proxy/dist/main.js', [], measuredCore, env)
+  while (!(await fetch(`http://127.0.0.1:${statusPort}/readyz`).catch(() => null))?.ok) {
+    if (worker.child.exitCode !== null) throw new Error('the worker did not start')
+    await sleep(50)
+  }
+  return {
+    process: worker,
+    port,
+    path: `/api/service-${Math.floor(scale.routes / 2)}/items/42`,
+    headers: { 'X-API-Key': key },
+    async ledgerEvents() {
+      const { rows } = await database.query<{ count: string }>('SELECT count(*) FROM usage_events')
+      return Number(rows[0]?.count)
+    },
+    async stop() {
+      worker.child.kill('SIGTERM')
+      jobs.child.kill('SIGTERM')
+      await Promise.all([worker, jobs].map(({ child }) => new Promise((resolve) => child.once('exit', resolve))))
+      await database.end()
+      await postgres.stop()
+      rmSync(scratch, { recursive: true, force: true })
+    },
+  }
+}
+
+async function insertConfiguration(
+  database: pg.Client,
+  upstreamPort: number,
+  scale: Scale,
+  key: string,
+): Promise<void> {
+  await database.query(`INSERT INTO plans (id, name, rate_limit_per_minute, requests_per_month, is_default)
+    VALUES ('plan_bench', 'bench', 600000000, 1000000000000, true)`)
+  await database.query(
+    `INSERT INTO users (id, email, plan_id)
+    SELECT 'usr_' || n, n || '@example.com', 'plan_bench' FROM generate_series(1, $1::int) AS n`,
+    [Math.ceil(scale.keys / 2)],
+  )
+  await database.query(
+    `INSERT INTO api_keys (id, prefix, digest, user_id)
+    SELECT 'key_' || n, 'ak_' || n, sha256(('other' || n)::bytea), 'usr_' || (n + 1) / 2 FROM generate_series(1, $1::int) AS n`,
+    [scale.keys - 1],
+  )
+  await database.query(`INSERT INTO api_keys (id, prefix, digest, user_id) VALUES ('key_bench', $1, $2, 'usr_1')`, [
+    key.slice(0, 12),
+    createHash('sha256').update(key).digest(),
+  ])
+  await database.query(`INSERT INTO upstreams (id, name, base_url) VALUES ('ups_bench', 'bench', $1)`, [
+    `http://127.0.0.1:${upstreamPort}`,
+  ])
+  await database.query(
+    `INSERT INTO routes (id, name, path_pattern, upstream_id, methods)
+    SELECT 'rte_' || n, 'service ' || n, '/api/service-' || n || '/*', 'ups_bench', '{GET,POST}'
+    FROM generate_series(1, $1::int) AS n`,
+    [scale.routes],
+  )
+}

@@ -1,0 +1,2 @@
+// `npm run bench`: CPU time per proxied request beside bare libraries; see bench/README.md.
+import '../bench/proxying.ts'
