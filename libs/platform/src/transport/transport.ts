@@ -7,24 +7,34 @@ export interface Closeable {
 
 export interface Snapshot {
   pointer: SnapshotPointer
-  /** The compressed body; the reader checks `pointer.sha256` as it goes. */
+  /** The compressed body. Reading it throws at the end when size or `pointer.sha256` do not hold, so use nothing before. */
   body: AsyncIterable<Uint8Array>
 }
 
 export interface ConfigFeedHandlers {
-  /** In order of revision and part; may repeat, may leave a gap (a trimmed stream): the worker decides. */
+  /**
+   * In order of revision and part; may repeat, may leave a gap (a trimmed stream), may be of another epoch: the worker
+   * decides.
+   */
   onChange(message: ChangeMessage): void
-  /** A newer snapshot is there. */
+  /** The newest snapshot, soon after the start and whenever there is a newer one; may repeat. */
   onSnapshot(pointer: SnapshotPointer): void
-  /** The connection was lost (`false`) or is back (`true`). */
+  /** The connection is there (`true`) or away (`false`): the state at the start, then each turn. */
   onConnected(connected: boolean): void
 }
 
 /** The worker's side of the config feed. */
 export interface ConfigFeedReader extends Closeable {
-  /** The newest snapshot, or null when there is none yet. */
+  /**
+   * The newest snapshot, or null when there is none yet.
+   *
+   * @throws within seconds when the feed cannot be reached.
+   */
   latestSnapshot(): Promise<Snapshot | null>
-  /** Delivers every change after `revision` that the feed still holds, then new ones as they come. */
+  /**
+   * Delivers every change after `revision` that the feed still holds, then new ones as they come. Works while the feed is
+   * away: delivery begins when it is there. Handlers must not throw.
+   */
   follow(revision: number, handlers: ConfigFeedHandlers): Promise<Closeable>
 }
 
@@ -53,6 +63,8 @@ export interface UsageQueue extends Closeable {
   /**
    * Resolves when the queue holds the batch. Job id `<worker>_<epoch>_<first>`: adding it again while it waits is a
    * no-op, adding it again after it was done runs it again (ingest drops the repeat and sends the mark again).
+   *
+   * @throws within seconds when the queue cannot be reached; nothing is kept for later then.
    */
   add(batch: UsageBatch): Promise<void>
 }
@@ -62,4 +74,6 @@ export interface TransportConfig {
   databaseUrl: string | null
   natsUrl: string | null
   redisUrl: string | null
+  /** `[A-Za-z0-9-]`, before every name on NATS and Redis, so that installations can share servers; default none. */
+  namespace?: string
 }

@@ -1,0 +1,108 @@
+import { changeMessageSchema, snapshotPointerSchema, type SnapshotPointer } from '@apigate/contracts'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { Objm, type ObjectResult } from '@nats-io/obj'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Logger } from '../../logger.ts'
+import { checkBody, parseMessage, within } from '../boundary.ts'
+import type { Closeable, ConfigFeedHandlers, ConfigFeedReader, Snapshot } from '../transport.ts'
+import { NatsLink } from './nats.link.ts'
+import type { NatsNames } from './nats.names.ts'
+import { readPointer } from './snapshot.pointer.ts'
+import { isStreamNotFound, StreamFollower } from './stream.follower.ts'
+
+const chunkTimeoutMs = 10_000
+
+/** The config feed from JetStream. Stream, bucket and store need not be there yet; the writer makes them. */
+export class NatsConfigFeedReader implements ConfigFeedReader {
+  readonly #link: NatsLink
+  readonly #follows = new Set<Closeable>()
+
+  constructor(
+    natsUrl: string,
+    private readonly names: NatsNames,
+    private readonly log: Logger,
+  ) {
+    this.#link = new NatsLink(natsUrl, 'apigate-config-reader', log)
+  }
+
+  async latestSnapshot(): Promise<Snapshot | null> {
+    const connection = await this.#link.connection()
+    const pointer = await readPointer(await jetstreamManager(connection, { checkAPI: false }), this.names, this.log)
+    if (pointer === null) return null
+    const object = await this.#object(connection, pointer)
+    return { pointer, body: checkBody(pointer, chunks(object)) }
+  }
+
+  follow(_revision: number, { onChange, onSnapshot, onConnected }: ConfigFeedHandlers): Promise<Closeable> {
+    // The stream is short, as it is trimmed behind the second newest snapshot, so it is read from its start: revisions of
+    // different epochs have no order by which to skip some.
+    const { changeStream, change, pointerStream, pointerSubject } = this.names
+    const parts: Closeable[] = [
+      this.#link.onConnected(onConnected),
+      new StreamFollower(
+        this.#link,
+        changeStream,
+        change,
+        (message) => {
+          const parsed = parseMessage(changeMessageSchema, message.string(), changeStream, this.log)
+          if (parsed !== null) onChange(parsed)
+        },
+        this.log,
+      ),
+      // Not the KV client's watch: that one ends with the bucket.
+      new StreamFollower(
+        this.#link,
+        pointerStream,
+        pointerSubject,
+        (message) => {
+          const parsed = parseMessage(snapshotPointerSchema, message.string(), pointerStream, this.log)
+          if (parsed !== null) onSnapshot(parsed)
+        },
+        this.log,
+      ),
+    ]
+    const follow: Closeable = {
+      close: async () => {
+        this.#follows.delete(follow)
+        await Promise.all(parts.map((part) => part.close()))
+      },
+    }
+    this.#follows.add(follow)
+    return Promise.resolve(follow)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#follows].map((follow) => follow.close()))
+    await this.#link.close()
+  }
+
+  async #object(connection: NatsConnection, pointer: SnapshotPointer): Promise<ObjectResult> {
+    try {
+      const store = await new Objm(connection).open(this.names.snapshotStore, false)
+      const object = await store.get(pointer.sha256)
+      if (object !== null) return object
+    } catch (error) {
+      if (!isStreamNotFound(error)) throw error
+    }
+    throw new Error(`the body of snapshot ${pointer.revision} is gone from the object store`)
+  }
+}
+
+/**
+ * The chunks of an object. The client waits for ever for chunks that were deleted meanwhile (two newer snapshots came), so
+ * a pause is an error here.
+ */
+async function* chunks(object: ObjectResult): AsyncGenerator<Uint8Array, void> {
+  // The stream reports the same error; this promise would be an unhandled rejection.
+  object.error.catch(() => {})
+  const reader = object.data.getReader()
+  try {
+    for (;;) {
+      const { done, value } = await within(chunkTimeoutMs, reader.read(), 'the snapshot stopped coming')
+      if (done) return
+      yield value
+    }
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+}

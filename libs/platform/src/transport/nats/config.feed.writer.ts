@@ -1,0 +1,118 @@
+import { changeMessageSchema, type ChangeMessage, type SnapshotPointer } from '@apigate/contracts'
+import { jetstream, jetstreamManager, RetentionPolicy, StorageType, type JetStreamManager } from '@nats-io/jetstream'
+import { Kvm } from '@nats-io/kv'
+import { Objm, type ObjectStore } from '@nats-io/obj'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Logger } from '../../logger.ts'
+import { parseMessage } from '../boundary.ts'
+import type { ConfigFeedWriter } from '../transport.ts'
+import { lastBehind } from './change.trim.ts'
+import { NatsLink } from './nats.link.ts'
+import type { NatsNames } from './nats.names.ts'
+import { lastMessage, readPointer } from './snapshot.pointer.ts'
+import { isStreamNotFound } from './stream.follower.ts'
+
+const chunkBytes = 256 * 1024
+
+/** The config feed onto JetStream: a stream of changes, a KV pointer to the newest snapshot, an object store of bodies. */
+export class NatsConfigFeedWriter implements ConfigFeedWriter {
+  readonly #link: NatsLink
+
+  constructor(
+    natsUrl: string,
+    private readonly names: NatsNames,
+    private readonly log: Logger,
+  ) {
+    this.#link = new NatsLink(natsUrl, 'apigate-config-writer', log)
+  }
+
+  async head(): Promise<{ epoch: string; revision: number } | null> {
+    const manager = await this.#manager()
+    await this.#ensureStream(manager)
+    const pointer = await readPointer(manager, this.names, this.log)
+    const message = await lastMessage(manager, this.names.changeStream, this.names.change)
+    const change = message && parseMessage(changeMessageSchema, message.string(), this.names.changeStream, this.log)
+    if (change === null) return pointer
+    // A publisher that ended between two parts: the whole revision has to be sent again.
+    const revision = change.part + 1 === change.parts ? change.revision : change.revision - 1
+    // Another epoch begins with a snapshot, so that the pointer's is the newer one.
+    if (pointer !== null && (pointer.epoch !== change.epoch || pointer.revision >= revision)) return pointer
+    return { epoch: change.epoch, revision }
+  }
+
+  async snapshotHead(): Promise<SnapshotPointer | null> {
+    return readPointer(await this.#manager(), this.names, this.log)
+  }
+
+  async publishChange(message: ChangeMessage): Promise<void> {
+    const connection = await this.#link.connection()
+    const msgID = `${message.epoch}:${message.revision}:${message.part}`
+    await jetstream(connection).publish(this.names.change, JSON.stringify(message), { msgID })
+  }
+
+  async putSnapshot(pointer: SnapshotPointer, body: Uint8Array): Promise<void> {
+    const connection = await this.#link.connection()
+    const manager = await jetstreamManager(connection, { checkAPI: false })
+    const store = await new Objm(connection).create(this.names.snapshotStore, { storage: StorageType.File })
+    const stored = await store.info(pointer.sha256)
+    if (stored === null || stored.deleted) await putBody(store, pointer.sha256, body)
+
+    const older = await this.#movePointer(connection, manager, pointer)
+    const keep = new Set([pointer.sha256, older?.sha256])
+    for (const object of await store.list()) if (!keep.has(object.name)) await store.delete(object.name)
+    if (older !== null) await this.#trim(manager, older, pointer)
+  }
+
+  close(): Promise<void> {
+    return this.#link.close()
+  }
+
+  async #manager(): Promise<JetStreamManager> {
+    return jetstreamManager(await this.#link.connection(), { checkAPI: false })
+  }
+
+  async #ensureStream(manager: JetStreamManager): Promise<void> {
+    try {
+      await manager.streams.info(this.names.changeStream)
+    } catch (error) {
+      if (!isStreamNotFound(error)) throw error
+      await manager.streams.add({
+        name: this.names.changeStream,
+        subjects: [this.names.change],
+        retention: RetentionPolicy.Limits,
+        storage: StorageType.File,
+      })
+      this.log.info({ stream: this.names.changeStream }, 'made the stream of configuration changes')
+    }
+  }
+
+  /** @returns the pointer that was there before; of two publishers the later revision stays. */
+  async #movePointer(
+    connection: NatsConnection,
+    manager: JetStreamManager,
+    pointer: SnapshotPointer,
+  ): Promise<SnapshotPointer | null> {
+    const bucket = await new Kvm(connection).create(this.names.pointerBucket, { history: 1, storage: StorageType.File })
+    const entry = await bucket.get(this.names.pointerKey)
+    const older = await readPointer(manager, this.names, this.log)
+    if (older !== null && older.epoch === pointer.epoch && older.revision > pointer.revision) {
+      throw new Error(`snapshot ${pointer.revision} is older than the one on the feed, ${older.revision}`)
+    }
+    // Compare and set: a publisher that lost its lock without noticing must not move the pointer back.
+    await bucket.put(this.names.pointerKey, JSON.stringify(pointer), { previousSeq: entry?.revision ?? 0 })
+    return older
+  }
+
+  async #trim(manager: JetStreamManager, older: SnapshotPointer, newest: SnapshotPointer): Promise<void> {
+    const lastSeq = await lastBehind(manager, this.names.changeStream, older, newest)
+    if (lastSeq > 0) await manager.streams.purge(this.names.changeStream, { seq: lastSeq + 1 })
+  }
+}
+
+async function putBody(store: ObjectStore, name: string, body: Uint8Array): Promise<void> {
+  await store.put({ name, options: { max_chunk_size: chunkBytes } }, ReadableStream.from(slices(body)))
+}
+
+function* slices(body: Uint8Array): Generator<Uint8Array, void> {
+  for (let offset = 0; offset < body.byteLength; offset += chunkBytes) yield body.subarray(offset, offset + chunkBytes)
+}

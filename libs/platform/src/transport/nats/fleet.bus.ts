@@ -1,0 +1,78 @@
+import { usageMarkSchema, workerStatusSchema, type UsageMark, type WorkerStatus } from '@apigate/contracts'
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
+import type { Logger } from '../../logger.ts'
+import { parseMessage } from '../boundary.ts'
+import type { Closeable, FleetBus } from '../transport.ts'
+import { NatsLink } from './nats.link.ts'
+import type { NatsNames } from './nats.names.ts'
+
+/** Statuses and marks by plain publish. While NATS is away they are dropped, not kept: the next one says the same. */
+export class NatsFleetBus implements FleetBus {
+  readonly #link: NatsLink
+  readonly #subscriptions = new Set<Closeable>()
+
+  constructor(
+    natsUrl: string,
+    private readonly names: NatsNames,
+    private readonly log: Logger,
+  ) {
+    this.#link = new NatsLink(natsUrl, 'apigate-fleet-bus', log)
+  }
+
+  sendStatus(status: WorkerStatus): void {
+    this.#send(this.names.workerStatus, status)
+  }
+
+  sendMark(mark: UsageMark): void {
+    this.#send(this.names.usageMark, mark)
+  }
+
+  onStatus(listener: (status: WorkerStatus) => void): Promise<Closeable> {
+    return this.#subscribe(this.names.workerStatus, (message) => {
+      const status = parseMessage(workerStatusSchema, message.string(), this.names.workerStatus, this.log)
+      if (status !== null) listener(status)
+    })
+  }
+
+  onMark(worker: string, listener: (mark: UsageMark) => void): Promise<Closeable> {
+    return this.#subscribe(this.names.usageMark, (message) => {
+      const mark = parseMessage(usageMarkSchema, message.string(), this.names.usageMark, this.log)
+      if (mark?.worker === worker) listener(mark)
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.close()))
+    await this.#link.close()
+  }
+
+  #send(subject: string, message: WorkerStatus | UsageMark): void {
+    this.#link.current?.publish(subject, JSON.stringify(message))
+  }
+
+  /** Subscribes on every connection that the link makes; the client itself renews it when it reconnects. */
+  async #subscribe(subject: string, onMessage: (message: Msg) => void): Promise<Closeable> {
+    let connection: NatsConnection | null = null
+    let inner: Subscription | null = null
+    const watch = this.#link.onConnected(() => {
+      const { current } = this.#link
+      if (current === null || current === connection) return
+      connection = current
+      inner = current.subscribe(subject, {
+        callback: (error, message) => {
+          if (error === null) onMessage(message)
+        },
+      })
+    })
+    const subscription: Closeable = {
+      close: async () => {
+        this.#subscriptions.delete(subscription)
+        await watch.close()
+        inner?.unsubscribe()
+      },
+    }
+    this.#subscriptions.add(subscription)
+    await this.#link.current?.flush()
+    return subscription
+  }
+}
