@@ -1,5 +1,6 @@
 export * from './config.builder.ts'
 export * from './config.ts'
 export * from './database.ts'
+export * from './server.process.ts'
 export * from './upstream.fake.ts'
 export * from './wait.ts'

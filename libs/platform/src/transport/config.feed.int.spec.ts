@@ -5,13 +5,14 @@ import { createTestDatabase, testServers, waitFor, type TestDatabase } from '@ap
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import pg from 'pg'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLogger } from '../logger.ts'
 import {
   openConfigFeedReader,
   openConfigFeedWriter,
   type ConfigFeedReader,
   type ConfigFeedWriter,
+  type Snapshot,
   type TransportConfig,
 } from './index.ts'
 import { natsNames } from './nats/nats.names.ts'
@@ -28,6 +29,11 @@ interface Rig {
   /** Breaks the readers' connections. */
   breakConnections(): Promise<void>
   stop(): Promise<void>
+}
+
+function bodyOf(snapshot: Snapshot | null): AsyncIterable<Uint8Array> {
+  if (snapshot === null) throw new Error('there is no snapshot')
+  return snapshot.body
 }
 
 function aChange(epoch: string, revision: number): ChangeMessage {
@@ -109,7 +115,7 @@ async function onNats(): Promise<Rig> {
 describe.each([
   ['PostgreSQL', onPostgres],
   ['NATS', onNats],
-])('config feed on %s', (transport, start) => {
+])('config feed on %s', (_transport, start) => {
   let rig: Rig
   let reader: ConfigFeedReader
   let writer: ConfigFeedWriter
@@ -171,7 +177,7 @@ describe.each([
       expect(await writer.snapshotHead()).toEqual(pointer)
       const snapshot = await reader.latestSnapshot()
       expect(snapshot?.pointer).toEqual(pointer)
-      expect(snapshot && (await buffer(snapshot.body)).equals(body)).toBe(true)
+      expect((await buffer(bodyOf(snapshot))).equals(body)).toBe(true)
       await waitFor(() => pointers.at(-1)?.revision === pointer.revision, { what: 'the announcement' })
     }
   })
@@ -182,7 +188,7 @@ describe.each([
     const snapshot = await reader.latestSnapshot()
     await putSnapshot(2, randomBytes(100))
     await putSnapshot(3, randomBytes(100))
-    const outcome = await buffer(snapshot?.body ?? []).then(
+    const outcome = await buffer(bodyOf(snapshot)).then(
       (read) => (read.equals(body) ? 'whole' : 'wrong'),
       (error: unknown) => (error instanceof Error ? 'not at all' : 'no error'),
     )
@@ -194,7 +200,7 @@ describe.each([
     const sha256 = createHash('sha256').update('another').digest('hex')
     await writer.putSnapshot({ v: 1, epoch: rig.epoch, revision: 1, sha256, bytes: 1000, atMs: 1 }, body)
     const snapshot = await reader.latestSnapshot()
-    await expect(buffer(snapshot?.body ?? [])).rejects.toThrow('damaged')
+    await expect(buffer(bodyOf(snapshot))).rejects.toThrow('damaged')
   })
 
   test('what follows no contract is dropped, and delivery goes on', async () => {
@@ -237,24 +243,25 @@ describe.each([
   test('the head is the newest revision', async () => {
     for (const revision of [1, 2]) await rig.append(writer, revision)
     expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 2 })
-    if (transport === 'NATS') {
-      const change = aChange(rig.epoch, 3)
-      await writer.publishChange({ ...change, parts: 2 })
-      expect(await writer.head(), 'a revision of which a part is missing').toEqual({ epoch: rig.epoch, revision: 2 })
-      await writer.publishChange({ ...change, part: 1, parts: 2 })
-      expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 3 })
-      await putSnapshot(7, randomBytes(10))
-      expect(await writer.head()).toMatchObject({ epoch: rig.epoch, revision: 7 })
-    }
   })
 })
 
-describe('config feed on NATS', () => {
+describe('config feed on NATS alone', () => {
   let rig: Rig
-  beforeAll(async () => {
+  beforeEach(async () => {
     rig = await onNats()
   })
-  afterAll(() => rig.stop())
+  afterEach(() => rig.stop())
+
+  test('a revision of which a part is missing is not the head yet', async () => {
+    const writer = openConfigFeedWriter(rig.config, log)
+    await rig.append(writer, 2)
+    await writer.publishChange({ ...aChange(rig.epoch, 3), parts: 2 })
+    expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 2 })
+    await writer.publishChange({ ...aChange(rig.epoch, 3), part: 1, parts: 2 })
+    expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 3 })
+    await writer.close()
+  })
 
   test('the stream is trimmed behind the older of the last two snapshots', async () => {
     const writer = openConfigFeedWriter(rig.config, log)
@@ -281,7 +288,7 @@ test.each([
   const reader = openConfigFeedReader(config, log)
   const connected: boolean[] = []
   await reader.follow(0, { onChange() {}, onSnapshot() {}, onConnected: (state) => connected.push(state) })
-  await expect(reader.latestSnapshot()).rejects.toThrow()
+  await expect(reader.latestSnapshot()).rejects.toThrow(/away|ECONNREFUSED/)
   expect(connected).not.toContain(true)
   expect(connected).toContain(false)
   await reader.close()

@@ -33,19 +33,19 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
     return { pointer, body: checkBody(pointer, chunks(object)) }
   }
 
-  follow(_revision: number, { onChange, onSnapshot, onConnected }: ConfigFeedHandlers): Promise<Closeable> {
+  follow(_revision: number, handlers: ConfigFeedHandlers): Promise<Closeable> {
     // The stream is short, as it is trimmed behind the second newest snapshot, so it is read from its start: revisions of
     // different epochs have no order by which to skip some.
     const { changeStream, change, pointerStream, pointerSubject } = this.names
     const parts: Closeable[] = [
-      this.#link.onConnected(onConnected),
+      this.#link.onConnected((connected) => handlers.onConnected(connected)),
       new StreamFollower(
         this.#link,
         changeStream,
         change,
         (message) => {
           const parsed = parseMessage(changeMessageSchema, message.string(), changeStream, this.log)
-          if (parsed !== null) onChange(parsed)
+          if (parsed !== null) handlers.onChange(parsed)
         },
         this.log,
       ),
@@ -56,7 +56,7 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
         pointerSubject,
         (message) => {
           const parsed = parseMessage(snapshotPointerSchema, message.string(), pointerStream, this.log)
-          if (parsed !== null) onSnapshot(parsed)
+          if (parsed !== null) handlers.onSnapshot(parsed)
         },
         this.log,
       ),

@@ -1,4 +1,5 @@
 import { createPostgresBackend, createRedisBackend, type BackendFactory, type IQueueBackend } from 'bullmq'
+import { backoffMs } from '../boundary.ts'
 import type { TransportConfig } from '../transport.ts'
 
 /** What BullMQ's classes take to reach Redis or, without `redisUrl`, PostgreSQL. */
@@ -21,13 +22,12 @@ export function consumerBackend(config: TransportConfig): QueueBackend {
 }
 
 function onRedis(config: TransportConfig, url: string, options: Record<string, unknown>): QueueBackend {
-  const retryStrategy = (times: number): number => Math.min(100 * 2 ** Math.min(times, 10), 2_000)
   return {
     options: {
-      connection: { url, connectTimeout: 5_000, keepAlive: 10_000, retryStrategy, ...options },
+      connection: { url, connectTimeout: 5_000, keepAlive: 10_000, retryStrategy: backoffMs, ...options },
       prefix: config.namespace ? `apigate-${config.namespace}` : 'apigate',
     },
-    factory: createRedisBackend as BackendFactory<IQueueBackend, object>,
+    factory: createRedisBackend,
   }
 }
 

@@ -15,6 +15,7 @@ export interface ConsumerOptions {
 }
 
 const outageDelayMs = 2_000
+const settleMs = 1_000
 const closeTimeoutMs = 10_000
 
 /**
@@ -68,6 +69,12 @@ export class UsageConsumer implements Closeable {
         }
       } catch (error) {
         this.#warnAway(error)
+      }
+      if (stop.signal.aborted) {
+        // BullMQ's close takes the error listener off a connection whose own error may still be under way, and that would
+        // end the process; when PostgreSQL ends all its connections the errors come together.
+        worker.pause(true).catch(this.#warnAway)
+        await delay(settleMs)
       }
       await within(closeTimeoutMs, worker.close(), 'closing took too long').catch(this.#warnAway)
       await delay(backoffMs(attempt), undefined, { signal }).catch(() => {})
