@@ -30,13 +30,13 @@ export interface Written<R> {
 export function collectionAnswer<R extends Row>(
   definition: ResourceDefinition,
   query: ListQuery,
-  { rows, total, more }: Page<R>,
+  { rows, total = 0, more = false }: Page<R>,
   meta: Meta = {},
 ): Answer {
   const { page, url } = query
   const paging =
     page.kind === 'number'
-      ? { links: pageLinks(url, total ?? 0, page), meta: { ...pageMeta(total ?? 0, page), ...meta } }
+      ? { links: pageLinks(url, total, page), meta: { ...pageMeta(total, page), ...meta } }
       : { links: cursorLinks(url, page, rows as unknown as CursorRow[], more), meta: { per_page: page.size, ...meta } }
   const data = rows.map((row) => {
     const object = resourceObject(definition, row, query.fields)

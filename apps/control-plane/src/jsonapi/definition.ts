@@ -86,7 +86,7 @@ export function defineResource<R extends Row>(shape: ResourceShape<R>): Resource
   }
 }
 
-function camelCase(name: string): string {
+export function camelCase(name: string): string {
   return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 

@@ -16,11 +16,11 @@ export interface Cursor {
   id: string
 }
 
-/** Rows of one page; `total` is null where counting was not asked for, `more` says whether rows follow. */
+/** Rows of one page: with the total for a page by number, or whether more follow for one by cursor. */
 export interface Page<R> {
   rows: R[]
-  total: number | null
-  more: boolean
+  total?: number
+  more?: boolean
 }
 
 /** @throws ApiError 400 for text that is no whole number. 0 and negative fall back to the default. */

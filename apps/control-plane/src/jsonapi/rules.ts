@@ -76,8 +76,10 @@ export function Timestamp({ nullable }: Nullable = {}): PropertyDecorator {
 }
 
 /** The id of a related resource, from a linkage or a flat `<relationship>_id`. */
-export function Reference(): PropertyDecorator {
-  return rule(false, (value) => (typeof value === 'string' && value !== '' ? null : 'must name a resource by its id'))
+export function Reference({ nullable }: Nullable = {}): PropertyDecorator {
+  return rule(nullable, (value) =>
+    typeof value === 'string' && value !== '' ? null : 'must name a resource by its id',
+  )
 }
 
 /** An object of any content, at most 64 KiB as JSON; its meaning is checked where it is known. */

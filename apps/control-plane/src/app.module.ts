@@ -1,0 +1,1 @@
+import { Module, type DynamicModule } from '@nestjs/common'
