@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Logger } from '@apigate/platform'
 import { ApiError, errorObject } from '@apigate/errors'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
-import type { FastifyInstance } from 'fastify'
+import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Authenticator, isPublic } from './auth/index.ts'
 import { checkAccept, checkContentType, mediaType, parseJson, sendError } from './jsonapi/index.ts'
 
 export interface HttpOptions {
-  bodyBytesMax: number
+  adminBodyBytesMax: number
   /** CIDRs whose `X-Forwarded-*` is believed. */
   trustedProxies: string[]
 }
@@ -17,16 +18,16 @@ export interface HttpOptions {
 /** Fastify as the admin API needs it: every answer, of the framework's own errors too, is a JSON:API document. */
 export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter {
   return new FastifyAdapter({
-    bodyLimit: options.bodyBytesMax,
+    bodyLimit: options.adminBodyBytesMax,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
     genReqId: requestId,
     // An id in a path may be 133 characters, and the router counts before it decodes.
     routerOptions: { maxParamLength: 512 },
-    frameworkErrors: (error, request, reply) => {
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       void reply.header('x-request-id', request.id)
       sendError(error, request, reply, log)
     },
-    clientErrorHandler: (error, socket) => socket.writable && socket.end(rawAnswer(error.code)),
+    clientErrorHandler: (error: ConnectionError, socket: Socket) => socket.writable && socket.end(rawAnswer(error.code)),
   })
 }
 

@@ -6,11 +6,14 @@ import { encodeDocument, mediaType } from './document.ts'
 
 /** Sends what a controller answers. */
 @Injectable()
-export class AnswerInterceptor implements NestInterceptor<Answer, Uint8Array | undefined> {
-  intercept(context: ExecutionContext, next: CallHandler<Answer>): Observable<Uint8Array | undefined> {
+export class AnswerInterceptor implements NestInterceptor<Answer | undefined, Uint8Array | undefined> {
+  intercept(context: ExecutionContext, next: CallHandler<Answer | undefined>): Observable<Uint8Array | undefined> {
     const reply = context.switchToHttp().getResponse<FastifyReply>()
     return next.handle().pipe(
-      map(({ status, headers, document }) => {
+      map((answer) => {
+        // The health checks answer by themselves: they are no JSON:API.
+        if (answer === undefined) return undefined
+        const { status, headers, document } = answer
         void reply.status(status).headers(headers)
         if (document === null) return undefined
         void reply.header('content-type', mediaType)

@@ -14,20 +14,18 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
+import { SEALER } from '../../settings.module.ts'
 import { mergeCredentials } from './upstream-credentials.ts'
 import type { UpstreamInput } from './upstreams.input.ts'
 import { UpstreamsRepository, type UpstreamRow } from './upstreams.repository.ts'
 import { upstreamResource } from './upstreams.resource.ts'
-
-/** What seals `auth_value` before it is stored. */
-export const CREDENTIAL_SEALER = Symbol('CREDENTIAL_SEALER')
 
 @Injectable()
 export class UpstreamsService {
   constructor(
     private readonly upstreams: UpstreamsRepository,
     private readonly writes: AuditedWrites,
-    @Inject(CREDENTIAL_SEALER) private readonly sealer: Sealer,
+    @Inject(SEALER) private readonly sealer: Sealer,
   ) {}
 
   async list(query: ListQuery): Promise<Page<UpstreamRow>> {

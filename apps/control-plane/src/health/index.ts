@@ -1,0 +1,2 @@
+export * from './health.module.ts'
+export * from './readiness.ts'
