@@ -27,7 +27,8 @@ export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter
       void reply.header('x-request-id', request.id)
       sendError(error, request, reply, log)
     },
-    clientErrorHandler: (error: ConnectionError, socket: Socket) => socket.writable && socket.end(rawAnswer(error.code)),
+    clientErrorHandler: (error: ConnectionError, socket: Socket) =>
+      socket.writable && socket.end(rawAnswer(error.code)),
   })
 }
 

@@ -55,10 +55,13 @@ type JsonColumns = Partial<Record<'headers' | 'requestTransform' | 'responseTran
 
 /** Prisma writes SQL NULL into a JSON column by a name of its own; undefined leaves the column alone. */
 function json({ headers, requestTransform, responseTransform }: JsonColumns) {
-  const nullable = (value: unknown) => (value === null ? Prisma.DbNull : (value as Prisma.InputJsonValue | undefined))
   return {
     headers: headers as Prisma.InputJsonValue | undefined,
     requestTransform: nullable(requestTransform),
     responseTransform: nullable(responseTransform),
   }
+}
+
+function nullable(value: unknown) {
+  return value === null ? Prisma.DbNull : (value as Prisma.InputJsonValue | undefined)
 }

@@ -79,9 +79,9 @@ export class UpstreamsService {
   }
 }
 
-/** `auth_value` has no column of its own; the rest the proxy cannot do yet, so that the columns keep their defaults. */
+/** `auth_value` has no column of its own, and a `health_check` can only be null yet, as the column is. */
 function columnsOf(input: UpstreamInput) {
-  const { authValue, targets, healthCheck, retries, ...columns } = rowFields(input)
+  const { authValue: _value, healthCheck: _check, ...columns } = rowFields(input)
   return columns
 }
 
