@@ -1,20 +1,19 @@
-import { Module, type DynamicModule } from '@nestjs/common'
+import type { Logger } from '@apigate/platform'
+import { Module } from '@nestjs/common'
+import type { ControlPlaneConfig } from '../config.ts'
 import { Database } from '../persistence/index.ts'
-import { ConfigPublisher, type ConfigPublisherOptions } from './config.publisher.ts'
+import { CONFIG, LOG } from '../settings.module.ts'
+import { ConfigPublisher } from './config.publisher.ts'
 
-@Module({})
-export class ConfigPublisherModule {
-  static publish(options: ConfigPublisherOptions): DynamicModule {
-    return {
-      module: ConfigPublisherModule,
-      providers: [
-        {
-          provide: ConfigPublisher,
-          inject: [Database],
-          useFactory: (database: Database) => new ConfigPublisher(database, options),
-        },
-      ],
-      exports: [ConfigPublisher],
-    }
-  }
-}
+@Module({
+  providers: [
+    {
+      provide: ConfigPublisher,
+      inject: [Database, CONFIG, LOG],
+      useFactory: (database: Database, config: ControlPlaneConfig, log: Logger) =>
+        new ConfigPublisher(database, config, log),
+    },
+  ],
+  exports: [ConfigPublisher],
+})
+export class ConfigPublisherModule {}

@@ -17,12 +17,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Database } from '../persistence/index.ts'
 import { appendConfigChange } from './config.change.ts'
 import { keyItem, planItem, userItem } from './config.item.ts'
-import { ConfigPublisher, type ConfigPublisherOptions } from './config.publisher.ts'
+import { ConfigPublisher } from './config.publisher.ts'
 import { buildSnapshot } from './snapshot.builder.ts'
 
 const log = createLogger({ name: 'test', level: 'silent' })
 const actor = { type: 'system', id: null, requestId: null } as const
 const slow = { timeoutMs: 15_000 }
+
+type PublisherConfig = TransportConfig & { databaseUrl: string }
 
 let testDatabase: TestDatabase
 let database: Database
@@ -39,8 +41,8 @@ afterEach(async () => {
   await testDatabase.drop()
 })
 
-function start(transport: TransportConfig, over: Partial<ConfigPublisherOptions> = {}): ConfigPublisher {
-  const publisher = new ConfigPublisher(database, { transport, databaseUrl: testDatabase.url, log, ...over })
+function start(transport: PublisherConfig, everyChanges = 500): ConfigPublisher {
+  const publisher = new ConfigPublisher(database, transport, log, { everyChanges, everyMs: 60_000 })
   publishers.push(publisher)
   publisher.onApplicationBootstrap()
   return publisher
@@ -123,7 +125,7 @@ test('a write that commits while a snapshot is built is wholly in it or wholly b
 })
 
 describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
-  let transport: TransportConfig
+  let transport: PublisherConfig
   let reader: ConfigFeedReader
   let changes: ChangeMessage[]
   let pointers: SnapshotPointer[]
@@ -164,7 +166,7 @@ describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
   })
 
   test('after so many changes there is a new snapshot', async () => {
-    start(transport, { snapshotEveryChanges: 5 })
+    start(transport, 5)
     await waitFor(() => reader.latestSnapshot(), slow)
     await follow()
     for (let index = 0; index < 6; index += 1) await writePlan(`plan ${index}`)
@@ -203,7 +205,7 @@ describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
 })
 
 describe('publishing on NATS', () => {
-  let transport: TransportConfig
+  let transport: PublisherConfig
   beforeEach(() => {
     const namespace = `t${randomBytes(6).toString('hex')}`
     transport = { databaseUrl: testDatabase.url, natsUrl: testServers.natsUrl, redisUrl: null, namespace }
@@ -260,7 +262,7 @@ describe('publishing on NATS', () => {
 
 test('without PostgreSQL or NATS it waits, says what is wrong, and can be closed', async () => {
   const away = { databaseUrl: 'postgresql://app@127.0.0.1:1/none', natsUrl: null, redisUrl: null }
-  const first = start(away, { databaseUrl: away.databaseUrl })
+  const first = start(away)
   await waitFor(() => first.state.problem)
   const second = start({ databaseUrl: testDatabase.url, natsUrl: 'nats://127.0.0.1:1', redisUrl: null })
   await waitFor(() => second.state.problem)

@@ -8,15 +8,14 @@ import { changeParts } from './change.parts.ts'
 import { PublisherSession } from './publisher.session.ts'
 import { buildSnapshot } from './snapshot.builder.ts'
 
-export interface ConfigPublisherOptions {
-  transport: TransportConfig
-  databaseUrl: string
-  log: Logger
-  /** A new snapshot every so many changes; default 500. */
-  snapshotEveryChanges?: number
-  /** And this long after the last one, if anything changed; default 5 minutes. */
-  snapshotEveryMs?: number
+export interface SnapshotPolicy {
+  /** A new snapshot every so many changes, */
+  everyChanges: number
+  /** and this long after the last one, if anything changed. */
+  everyMs: number
 }
+
+export const snapshotPolicy: SnapshotPolicy = { everyChanges: 500, everyMs: 5 * 60_000 }
 
 export interface PublisherState {
   role: 'away' | 'standby' | 'owner'
@@ -44,8 +43,6 @@ const snapshotRetryMs = 30_000
 export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #writer: ConfigFeedWriter
   readonly #closing = new AbortController()
-  readonly #log: Logger
-  readonly #every: { changes: number; ms: number }
   readonly state: PublisherState = { role: 'away', position: null, snapshot: null, problem: null }
   #running: Promise<void> | null = null
   #snapshotting: Promise<void> | null = null
@@ -54,11 +51,11 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
 
   constructor(
     private readonly database: Database,
-    private readonly options: ConfigPublisherOptions,
+    private readonly config: TransportConfig & { databaseUrl: string },
+    private readonly log: Logger,
+    private readonly policy: SnapshotPolicy = snapshotPolicy,
   ) {
-    this.#log = options.log
-    this.#writer = openConfigFeedWriter(options.transport, options.log)
-    this.#every = { changes: options.snapshotEveryChanges ?? 500, ms: options.snapshotEveryMs ?? 5 * 60_000 }
+    this.#writer = openConfigFeedWriter(config, log)
   }
 
   onApplicationBootstrap(): void {
@@ -75,7 +72,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
   async #run(): Promise<void> {
     const { signal } = this.#closing
     while (!signal.aborted) {
-      const session = new PublisherSession(this.options.databaseUrl)
+      const session = new PublisherSession(this.config.databaseUrl)
       try {
         await session.connect()
         this.state.role = 'standby'
@@ -93,7 +90,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
   /** Publishes until the lock is lost or the process closes. */
   async #own(session: PublisherSession): Promise<void> {
     this.state.role = 'owner'
-    this.#log.info('publishing configuration changes')
+    this.log.info('publishing configuration changes')
     this.#forgetFeed()
     const stop = AbortSignal.any([this.#closing.signal, session.ended])
     while (!stop.aborted) {
@@ -153,7 +150,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     const position = await readPosition(this.database.pool)
     this.state.snapshot = await this.#writer.snapshotHead()
     if (feed !== null && feed.epoch === position.epoch && feed.revision > position.revision) {
-      this.#log.warn({ feed, position }, 'the database is older than the feed: beginning a new epoch')
+      this.log.warn({ feed, position }, 'the database is older than the feed: beginning a new epoch')
       await beginEpoch(this.database.pool)
       await this.#startFromSnapshot()
     } else if (feed === null || feed.epoch !== position.epoch || this.state.snapshot?.epoch !== position.epoch) {
@@ -176,7 +173,8 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     const { position, snapshot } = this.state
     if (position === null || snapshot === null || this.#snapshotting !== null) return
     const changes = position.revision - snapshot.revision
-    if (changes < this.#every.changes && (changes === 0 || Date.now() - snapshot.atMs < this.#every.ms)) return
+    if (changes < this.policy.everyChanges && (changes === 0 || Date.now() - snapshot.atMs < this.policy.everyMs))
+      return
     if (performance.now() < this.#snapshotNotBeforeMs) return
     this.#snapshotting = this.#snapshotBeside()
   }
@@ -198,7 +196,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     await this.#writer.putSnapshot(pointer, body)
     this.state.snapshot = pointer
     const tookMs = Math.round(performance.now() - startedMs)
-    this.#log.info({ revision: pointer.revision, bytes: pointer.bytes, tookMs }, 'made a snapshot')
+    this.log.info({ revision: pointer.revision, bytes: pointer.bytes, tookMs }, 'made a snapshot')
     return pointer
   }
 
@@ -206,7 +204,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     if (this.#closing.signal.aborted) return
     const problem = error instanceof Error ? error.message : String(error)
     // The same trouble once a second would flood the log.
-    if (problem !== this.state.problem) this.#log.warn({ err: error }, 'cannot publish configuration; trying again')
+    if (problem !== this.state.problem) this.log.warn({ err: error }, 'cannot publish configuration; trying again')
     this.state.problem = problem
   }
 }
