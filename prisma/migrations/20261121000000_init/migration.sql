@@ -538,16 +538,28 @@ INSERT INTO "config_head" ("id", "epoch", "revision") VALUES (1, gen_random_uuid
 -- Months of the ledger. The default partition catches events of a worker whose clock is far off, so that they are kept.
 CREATE TABLE "usage_events_default" PARTITION OF "usage_events" DEFAULT;
 
--- Makes the partitions of the month of "around" and of the given number of months after it; safe to repeat.
+-- Makes the partitions of the month of "around" and of the given number of months after it; safe to repeat. Events of
+-- such a month that wait in the default partition move over. A partition is made apart and attached, because that lets
+-- inserts go on.
 CREATE FUNCTION apigate_ensure_usage_partitions(around timestamptz, ahead integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-  first_month timestamp := date_trunc('month', around AT TIME ZONE 'UTC');
   month timestamp;
+  name text;
+  month_start timestamptz;
+  month_end timestamptz;
 BEGIN
   FOR n IN 0..ahead LOOP
-    month := first_month + make_interval(months => n);
-    EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF usage_events FOR VALUES FROM (%L) TO (%L)',
-      'usage_events_' || to_char(month, 'YYYY_MM'), month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC');
+    month := date_trunc('month', around AT TIME ZONE 'UTC') + make_interval(months => n);
+    name := 'usage_events_' || to_char(month, 'YYYY_MM');
+    CONTINUE WHEN to_regclass(name) IS NOT NULL;
+    month_start := month AT TIME ZONE 'UTC';
+    month_end := (month + interval '1 month') AT TIME ZONE 'UTC';
+    EXECUTE format('CREATE TABLE %I (LIKE usage_events INCLUDING ALL)', name);
+    LOCK TABLE usage_events_default IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format(
+      'WITH moved AS (DELETE FROM usage_events_default WHERE created_at >= $1 AND created_at < $2 RETURNING *) '
+      'INSERT INTO %I SELECT * FROM moved', name) USING month_start, month_end;
+    EXECUTE format('ALTER TABLE usage_events ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, month_start, month_end);
   END LOOP;
 END $$;
 SELECT apigate_ensure_usage_partitions(now(), 2);

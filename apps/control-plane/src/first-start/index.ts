@@ -1,2 +1,0 @@
-export * from './first-start.module.ts'
-export * from './first-start.ts'

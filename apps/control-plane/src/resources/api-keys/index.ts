@@ -1,3 +1,0 @@
-export * from './api-keys.module.ts'
-export * from './api-keys.resource.ts'
-export * from './api-keys.service.ts'

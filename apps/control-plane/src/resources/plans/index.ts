@@ -1,3 +1,0 @@
-export * from './plans.module.ts'
-export * from './plans.resource.ts'
-export * from './plans.service.ts'

@@ -1,3 +1,0 @@
-export * from './routes.module.ts'
-export * from './routes.resource.ts'
-export * from './routes.service.ts'

@@ -1,3 +1,0 @@
-export * from './upstreams.module.ts'
-export * from './upstreams.resource.ts'
-export * from './upstreams.service.ts'

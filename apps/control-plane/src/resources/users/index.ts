@@ -1,3 +1,0 @@
-export * from './users.module.ts'
-export * from './users.resource.ts'
-export * from './users.service.ts'

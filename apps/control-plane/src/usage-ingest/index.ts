@@ -1,0 +1,2 @@
+export * from './usage-ingest.module.ts'
+export type { UsageIngestConnections } from './usage.ingest.ts'

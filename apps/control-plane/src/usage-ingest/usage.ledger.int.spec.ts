@@ -1,0 +1,281 @@
+import type { UsageBatch, UsageEvent } from '@apigate/contracts'
+import { aUsageBatch, aUsageEvent, createTestDatabase, usageEpoch, type TestDatabase } from '@apigate/testing'
+import fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Database } from '../persistence/index.ts'
+import { RefusedBatchError, UsageLedger } from './usage.ledger.ts'
+import { ensureUsagePartitions } from './usage.partitions.ts'
+
+let testDatabase: TestDatabase
+let database: Database
+let ledger: UsageLedger
+
+beforeAll(async () => {
+  testDatabase = await createTestDatabase()
+  database = new Database(testDatabase.url)
+  ledger = new UsageLedger(database)
+})
+afterAll(async () => {
+  await database.onModuleDestroy()
+  await testDatabase.drop()
+})
+beforeEach(async () => {
+  await database.pool.query(
+    'TRUNCATE usage_events, usage_hourly, usage_daily, usage_periods, usage_marks, api_keys, users, plans CASCADE',
+  )
+})
+
+const events = (first: number, last: number, fields: Partial<UsageEvent> = {}): UsageEvent[] =>
+  range(first, last).map((seq) => aUsageEvent(seq, fields))
+
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, n) => first + n)
+}
+
+/** As PostgreSQL writes an int8multirange. */
+function multirange(numbers: ReadonlySet<number>): string {
+  const starts = [...numbers].filter((n) => !numbers.has(n - 1)).toSorted((a, b) => a - b)
+  const ends = [...numbers].filter((n) => !numbers.has(n + 1)).toSorted((a, b) => a - b)
+  return `{${starts.map((start, n) => `[${start},${(ends[n] ?? 0) + 1})`).join(',')}}`
+}
+
+async function rows(sql: string): Promise<unknown[]> {
+  return (await database.pool.query(sql)).rows
+}
+
+const everything = `
+  SELECT (SELECT json_agg(e ORDER BY id) FROM usage_events e) AS events, (SELECT json_agg(h ORDER BY h) FROM
+  (SELECT to_jsonb(usage_hourly) AS h FROM usage_hourly)) AS hourly, (SELECT json_agg(d ORDER BY d) FROM
+  (SELECT to_jsonb(usage_daily) AS d FROM usage_daily)) AS daily, (SELECT json_agg(p ORDER BY p) FROM
+  (SELECT to_jsonb(usage_periods) - 'updated_at' AS p FROM usage_periods)) AS periods,
+  (SELECT json_agg(seen::text) FROM usage_marks) AS marks`
+
+/** Rows of a sum that differ from what the events say; none when the ledger adds up. */
+const disagreements = `
+  WITH expected_hours AS (
+    SELECT date_trunc('hour', created_at, 'UTC') AS hour, coalesce(user_id, '') AS user_id,
+      coalesce(group_id, '') AS group_id, coalesce(api_key_id, '') AS api_key_id, coalesce(route_id, '') AS route_id,
+      left(status_code::text, 1)::int AS status_class, count(*) AS requests, sum(metered_units)::bigint AS metered_units,
+      sum(request_bytes)::bigint AS request_bytes, sum(response_bytes)::bigint AS response_bytes
+    FROM usage_events GROUP BY 1, 2, 3, 4, 5, 6
+  ), expected_days AS (
+    SELECT (created_at AT TIME ZONE 'UTC')::date AS day, coalesce(user_id, '') AS user_id,
+      coalesce(group_id, '') AS group_id, coalesce(api_key_id, '') AS api_key_id, coalesce(route_id, '') AS route_id,
+      left(status_code::text, 1)::int AS status_class, count(*) AS requests, sum(metered_units)::bigint AS metered_units,
+      sum(request_bytes)::bigint AS request_bytes, sum(response_bytes)::bigint AS response_bytes
+    FROM usage_events GROUP BY 1, 2, 3, 4, 5, 6
+  ), expected_periods AS (
+    SELECT coalesce(group_id, user_id) AS owner_id, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-01')::date AS period,
+      count(*) AS requests, sum(metered_units)::bigint AS metered_units
+    FROM usage_events WHERE coalesce(group_id, user_id) IS NOT NULL GROUP BY 1, 2
+  ), held_periods AS (SELECT owner_id, period, requests, metered_units FROM usage_periods)
+  SELECT 'hour' AS kind, to_jsonb(h) FROM (
+    (TABLE expected_hours EXCEPT TABLE usage_hourly) UNION ALL (TABLE usage_hourly EXCEPT TABLE expected_hours)) h
+  UNION ALL SELECT 'day', to_jsonb(d) FROM (
+    (TABLE expected_days EXCEPT TABLE usage_daily) UNION ALL (TABLE usage_daily EXCEPT TABLE expected_days)) d
+  UNION ALL SELECT 'period', to_jsonb(p) FROM (
+    (TABLE expected_periods EXCEPT TABLE held_periods) UNION ALL (TABLE held_periods EXCEPT TABLE expected_periods)) p`
+
+test('a batch becomes events, hourly and daily sums, the quota count of its owner and a mark', async () => {
+  const written = await ledger.write(aUsageBatch(events(1, 3)))
+  expect(written).toEqual({ inserted: 3, mark: { v: 1, worker: 'w-1', epoch: usageEpoch, first: 1, seq: 3 } })
+  const stored = await rows(
+    `SELECT to_jsonb(e) - 'created_at' AS e, created_at FROM usage_events e ORDER BY id LIMIT 1`,
+  )
+  const { seq: _, created_at, ...columns } = aUsageEvent(1)
+  expect(stored).toEqual([{ e: columns, created_at: new Date(created_at) }])
+  expect(await rows('SELECT hour, requests, metered_units, request_bytes, response_bytes FROM usage_hourly')).toEqual([
+    {
+      hour: new Date('2026-11-21T23:00:00Z'),
+      requests: '3',
+      metered_units: '3',
+      request_bytes: '15',
+      response_bytes: '3072',
+    },
+  ])
+  expect(await rows('SELECT day::text, requests FROM usage_daily')).toEqual([{ day: '2026-11-21', requests: '3' }])
+  expect(await rows('SELECT owner_id, period::text, requests, metered_units FROM usage_periods')).toEqual([
+    { owner_id: 'usr_1', period: '2026-11-01', requests: '3', metered_units: '3' },
+  ])
+})
+
+test('a repeat changes nothing and is marked again', async () => {
+  const batch = aUsageBatch(events(1, 50))
+  await ledger.write(batch)
+  const before = await rows(everything)
+  expect(await ledger.write(batch)).toEqual({
+    inserted: 0,
+    mark: { v: 1, worker: 'w-1', epoch: usageEpoch, first: 1, seq: 50 },
+  })
+  expect(await rows(everything)).toEqual(before)
+})
+
+test('a repeat changes nothing even when the partition of its month is gone', async () => {
+  const old = events(1, 5, { created_at: '2025-03-01T00:00:00.000Z' })
+  await ledger.write(aUsageBatch(old))
+  await database.pool.query('DELETE FROM usage_events')
+  expect((await ledger.write(aUsageBatch(old))).inserted).toBe(0)
+})
+
+test('what lies behind a missing event is marked by its own range, until the missing one comes', async () => {
+  await ledger.write(aUsageBatch(events(1, 2)))
+  expect((await ledger.write(aUsageBatch(events(4, 6)))).mark).toMatchObject({ first: 4, seq: 6 })
+  expect((await ledger.write(aUsageBatch(events(3, 3)))).mark).toMatchObject({ first: 1, seq: 6 })
+})
+
+test("the quota count belongs to the group where there is one, and to nobody on a public route's answer", async () => {
+  await ledger.write(
+    aUsageBatch([
+      aUsageEvent(1, { group_id: 'grp_1' }),
+      aUsageEvent(2, { user_id: null, api_key_id: null, plan_id: null }),
+      aUsageEvent(3, { user_id: null, group_id: 'grp_1', metered_units: 10 }),
+    ]),
+  )
+  expect(await rows('SELECT owner_id, requests, metered_units FROM usage_periods')).toEqual([
+    { owner_id: 'grp_1', requests: '2', metered_units: '11' },
+  ])
+  expect(await rows(disagreements)).toEqual([])
+})
+
+test('hours, days and months are cut in UTC whatever the session says', async () => {
+  await database.pool.query(`ALTER ROLE CURRENT_USER IN DATABASE "${new URL(testDatabase.url).pathname.slice(1)}"
+    SET timezone = 'Asia/Kathmandu'`)
+  const elsewhere = new Database(testDatabase.url)
+  try {
+    await new UsageLedger(elsewhere).write(aUsageBatch(events(1, 1, { created_at: '2026-12-31T23:59:59.999Z' })))
+  } finally {
+    await elsewhere.onModuleDestroy()
+  }
+  const [row] = await rows(`SELECT hour, (SELECT day::text FROM usage_daily), (SELECT period::text FROM usage_periods)
+    FROM usage_hourly`)
+  expect(row).toEqual({ hour: new Date('2026-12-31T23:00:00Z'), day: '2026-12-31', period: '2026-12-01' })
+})
+
+describe('a batch that cannot be true is refused whole', () => {
+  const cases: Record<string, UsageBatch> = {
+    'an event is missing at the end': aUsageBatch(events(1, 2), { last: 3 }),
+    'an event is missing in the middle': aUsageBatch([aUsageEvent(1), aUsageEvent(3)]),
+    'an event is there twice': aUsageBatch([aUsageEvent(1), aUsageEvent(1), aUsageEvent(2)], { last: 3 }),
+    'events are out of order': aUsageBatch([aUsageEvent(2), aUsageEvent(1)], { first: 1, last: 2 }),
+    'no events': aUsageBatch([], { first: 1, last: 1 }),
+    'an id of another worker': aUsageBatch([aUsageEvent(1, { id: `evt_w-2_${usageEpoch}_1` })]),
+    'an id of another sequence': aUsageBatch([aUsageEvent(1, { id: `evt_w-1_${usageEpoch}_2` })]),
+    'not JSON': aUsageBatch(events(1, 1), { events: '[{' }),
+    'not an array': aUsageBatch(events(1, 1), { events: '{}' }),
+    'not objects': aUsageBatch(events(1, 1), { events: '[1]' }),
+    'NUL in text': aUsageBatch([aUsageEvent(1, { path: '/\u0000' })]),
+    'half a surrogate pair': aUsageBatch([aUsageEvent(1, { path: '/\ud800' })]),
+    'a negative count': aUsageBatch([aUsageEvent(1, { metered_units: -1 })]),
+    'negative bytes': aUsageBatch([aUsageEvent(1, { request_bytes: -1 })]),
+    'a fraction': aUsageBatch([aUsageEvent(1, { metered_units: 0.5 })]),
+    'units beyond the bound': aUsageBatch([aUsageEvent(1, { metered_units: 1e13 })]),
+    'a number beyond bigint': aUsageBatch(events(1, 1), {
+      events: JSON.stringify(events(1, 1)).replace('"metered_units":1', '"metered_units":99999999999999999999'),
+    }),
+    'text for a number': aUsageBatch(events(1, 1), {
+      events: JSON.stringify(events(1, 1)).replace('"status_code":200', '"status_code":"ok"'),
+    }),
+    'a status that is none': aUsageBatch([aUsageEvent(1, { status_code: 0 })]),
+    'no method': aUsageBatch(events(1, 1), { events: JSON.stringify([{ ...aUsageEvent(1), method: null }]) }),
+    'a time that is none': aUsageBatch([aUsageEvent(1, { created_at: 'soon' })]),
+    'a time without end': aUsageBatch([aUsageEvent(1, { created_at: 'infinity' })]),
+  }
+  test.each(Object.entries(cases))('%s', async (_, batch) => {
+    await expect(ledger.write(batch)).rejects.toThrow(RefusedBatchError)
+    expect(await rows('SELECT 1 FROM usage_events UNION ALL SELECT 1 FROM usage_marks')).toEqual([])
+    expect((await ledger.write(aUsageBatch(events(1, 2)))).inserted, 'the next batch is not affected').toBe(2)
+  })
+
+  test('without a word of its contents', async () => {
+    const refused = ledger.write(aUsageBatch([aUsageEvent(1, { path: '/secret\u0000', method: 'secret' })]))
+    await expect(refused).rejects.not.toThrow(/secret/)
+  })
+})
+
+describe('last_used of a key', () => {
+  beforeEach(async () => {
+    await database.pool.query(`
+      INSERT INTO plans (id, name) VALUES ('plan_1', 'p');
+      INSERT INTO users (id, email, plan_id) VALUES ('usr_1', 'a@example.com', 'plan_1');
+      INSERT INTO api_keys (id, prefix, digest, user_id) VALUES ('key_1', 'ak_', sha256('1'), 'usr_1')`)
+  })
+  const lastUsed = async (): Promise<unknown> =>
+    ((await rows(`SELECT last_used FROM api_keys WHERE id = 'key_1'`)) as { last_used: Date | null }[])[0]?.last_used
+  const at = (seq: number, time: string): UsageBatch => aUsageBatch([aUsageEvent(seq, { created_at: time })])
+
+  test('follows its use to the minute', async () => {
+    await ledger.write(at(1, '2026-11-01T10:00:00.000Z'))
+    expect(await lastUsed()).toEqual(new Date('2026-11-01T10:00:00Z'))
+    await ledger.write(at(2, '2026-11-01T10:00:59.000Z'))
+    expect(await lastUsed(), 'not written again within the minute').toEqual(new Date('2026-11-01T10:00:00Z'))
+    await ledger.write(at(3, '2026-11-01T10:01:01.000Z'))
+    expect(await lastUsed()).toEqual(new Date('2026-11-01T10:01:01Z'))
+  })
+
+  test('never goes back when an old batch comes late', async () => {
+    await ledger.write(at(2, '2026-11-01T10:00:00.000Z'))
+    await ledger.write(at(1, '2026-10-01T10:00:00.000Z'))
+    expect(await lastUsed()).toEqual(new Date('2026-11-01T10:00:00Z'))
+  })
+
+  test('is not ahead of the clock, and a key that is gone is no matter', async () => {
+    await ledger.write(
+      aUsageBatch([aUsageEvent(1, { created_at: '2199-01-01T00:00:00.000Z' }), aUsageEvent(2, { api_key_id: 'gone' })]),
+    )
+    expect((await lastUsed()) as Date).toBeInstanceOf(Date)
+    expect(((await lastUsed()) as Date).getTime()).toBeLessThanOrEqual(Date.now() + 60_000)
+  })
+})
+
+test('events of a month without a partition are kept, and move into it when it is made', async () => {
+  const far = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 5, 10)).toISOString()
+  const name = `usage_events_${far.slice(0, 7).replace('-', '_')}`
+  await ledger.write(aUsageBatch(events(1, 3, { created_at: far })))
+  expect(await rows('SELECT count(*)::int AS n FROM usage_events_default')).toEqual([{ n: 3 }])
+  await Promise.all([1, 2].map(() => ensureUsagePartitions(database.pool)))
+  await database.pool.query('SELECT apigate_ensure_usage_partitions($1::timestamptz, 0)', [far])
+  expect(await rows(`SELECT count(*)::int AS n FROM ${name}`)).toEqual([{ n: 3 }])
+  expect((await ledger.write(aUsageBatch(events(2, 4, { created_at: far })))).inserted).toBe(1)
+  expect(await rows(`SELECT count(*)::int AS n FROM ${name}`)).toEqual([{ n: 4 }])
+})
+
+test('sums equal the events for any batches, repeats and overlaps, written at once', async () => {
+  const field = fc.record({
+    user_id: fc.constantFrom('usr_1', 'usr_2', null),
+    group_id: fc.constantFrom('grp_1', null),
+    api_key_id: fc.constantFrom('key_1', 'key_2', null),
+    route_id: fc.constantFrom('rte_1', 'rte_2'),
+    status_code: fc.constantFrom(200, 204, 404, 502),
+    metered_units: fc.nat({ max: 1000 }),
+    request_bytes: fc.nat(),
+    response_bytes: fc.nat(),
+    created_at: fc.constantFrom(
+      '2026-10-31T23:59:59.999Z',
+      '2026-11-01T00:00:00.000Z',
+      '2026-11-21T23:20:00.123Z',
+      '2027-01-01T00:00:00Z',
+    ),
+  })
+  const size = 120
+  const span = fc.tuple(fc.nat({ max: size - 1 }), fc.nat({ max: 40 }))
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(field, { minLength: size, maxLength: size }),
+      fc.array(span, { minLength: 1, maxLength: 12 }),
+      async (fields, spans) => {
+        await database.pool.query('TRUNCATE usage_events, usage_hourly, usage_daily, usage_periods, usage_marks')
+        const all = fields.map((each, n) => aUsageEvent(n + 1, each))
+        const batches = spans.map(([start, length]) => aUsageBatch(all.slice(start, start + length + 1)))
+        const written = await Promise.all(batches.map((batch) => ledger.write(batch)))
+        const sent = new Set(batches.flatMap(({ first, last }) => range(first, last)))
+        expect(written.reduce((sum, { inserted }) => sum + inserted, 0)).toBe(sent.size)
+        const stored = (await rows('SELECT id FROM usage_events')) as { id: string }[]
+        expect(new Set(stored.map(({ id }) => id))).toEqual(new Set([...sent].map((seq) => aUsageEvent(seq).id)))
+        expect(await rows(disagreements)).toEqual([])
+        const [marks] = (await rows('SELECT seen::text FROM usage_marks')) as { seen: string }[]
+        expect(marks?.seen).toBe(multirange(sent))
+      },
+    ),
+    { numRuns: 25 },
+  )
+})

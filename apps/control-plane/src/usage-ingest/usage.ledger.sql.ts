@@ -1,0 +1,115 @@
+import { usageBounds } from '@apigate/contracts'
+
+/**
+ * One batch into the ledger, in one statement and so in one transaction and one round trip.
+ *
+ * Parameters: the events' JSON text as it came, worker, epoch, first, last. One row comes back: `is_sound` (false: nothing
+ * was written), `inserted`, and the range of the worker's epoch that is in the ledger around this batch.
+ *
+ * - What is counted is what was inserted (RETURNING), so that sums and events cannot part. Repeats are left out twice:
+ *   by `seen`, which outlives the partitions of old months, and by the primary key, which also holds against a batch
+ *   that another consumer writes at this moment.
+ * - Deadlocks: events are inserted in sequence order, sums in key order, and the parts of a statement run in one order
+ *   in every session; so two batches meet in the same order.
+ */
+export const ingestStatement = `
+WITH batch AS MATERIALIZED (
+  SELECT * FROM ROWS FROM (json_to_recordset($1::json) AS (
+    seq bigint, id text, created_at timestamptz(3), user_id text, group_id text, api_key_id text, plan_id text,
+    route_id text, upstream_id text, method text, path text, status_code integer, latency_ms integer,
+    request_bytes bigint, response_bytes bigint, metered_units bigint, error_code text, metering_error text,
+    request_id text, config_revision bigint, client_ip text)) WITH ORDINALITY
+), soundness AS MATERIALIZED (
+  SELECT count(*) = $5::bigint - $4::bigint + 1 AND bool_and(coalesce(
+    seq = $4::bigint + ordinality - 1
+    AND id = 'evt_' || $2::text || '_' || $3::bigint || '_' || seq
+    AND created_at >= '2000-01-01Z' AND created_at < '2200-01-01Z'
+    AND status_code BETWEEN 100 AND 599
+    AND latency_ms >= 0
+    AND request_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
+    AND response_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
+    AND metered_units BETWEEN 0 AND ${usageBounds.meteredUnitsMax}
+    AND config_revision >= 0, false)) AS is_sound
+  FROM batch
+), inserted AS (
+  INSERT INTO usage_events (
+    id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
+    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip)
+  SELECT
+    id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
+    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip
+  FROM batch
+  WHERE (SELECT is_sound FROM soundness)
+    AND NOT coalesce((SELECT seen FROM usage_marks WHERE worker = $2::text AND epoch = $3::bigint) @> seq, false)
+  ORDER BY seq
+  ON CONFLICT DO NOTHING
+  RETURNING created_at, user_id, group_id, api_key_id, route_id, status_code, request_bytes, response_bytes, metered_units
+), hours AS MATERIALIZED (
+  SELECT
+    date_trunc('hour', created_at, 'UTC') AS hour, coalesce(user_id, '') AS user_id, coalesce(group_id, '') AS group_id,
+    coalesce(api_key_id, '') AS api_key_id, coalesce(route_id, '') AS route_id, status_code / 100 AS status_class,
+    count(*) AS requests, sum(metered_units) AS metered_units, sum(request_bytes) AS request_bytes,
+    sum(response_bytes) AS response_bytes, max(created_at) AS last_used
+  FROM inserted
+  GROUP BY 1, 2, 3, 4, 5, 6
+), hourly AS (
+  INSERT INTO usage_hourly AS held (
+    hour, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes)
+  SELECT
+    hour, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes
+  FROM hours
+  ORDER BY 1, 2, 3, 4, 5, 6
+  ON CONFLICT (hour, user_id, group_id, api_key_id, route_id, status_class) DO UPDATE SET
+    requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
+    request_bytes = held.request_bytes + excluded.request_bytes,
+    response_bytes = held.response_bytes + excluded.response_bytes
+), daily AS (
+  INSERT INTO usage_daily AS held (
+    day, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes)
+  SELECT
+    (hour AT TIME ZONE 'UTC')::date, user_id, group_id, api_key_id, route_id, status_class, sum(requests),
+    sum(metered_units), sum(request_bytes), sum(response_bytes)
+  FROM hours
+  GROUP BY 1, 2, 3, 4, 5, 6
+  ORDER BY 1, 2, 3, 4, 5, 6
+  ON CONFLICT (day, user_id, group_id, api_key_id, route_id, status_class) DO UPDATE SET
+    requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
+    request_bytes = held.request_bytes + excluded.request_bytes,
+    response_bytes = held.response_bytes + excluded.response_bytes
+), periods AS (
+  INSERT INTO usage_periods AS held (owner_id, period, requests, metered_units)
+  SELECT
+    coalesce(nullif(group_id, ''), user_id), date_trunc('month', hour AT TIME ZONE 'UTC')::date, sum(requests),
+    sum(metered_units)
+  FROM hours
+  WHERE group_id <> '' OR user_id <> ''
+  GROUP BY 1, 2
+  ORDER BY 1, 2
+  ON CONFLICT (owner_id, period) DO UPDATE SET
+    requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
+    updated_at = now()
+), stale_keys AS (
+  -- To the minute, so that a busy key costs no write per batch; never ahead of this clock.
+  SELECT api_keys.id, used.last_used
+  FROM (
+    SELECT api_key_id, least(max(last_used), now()) AS last_used FROM hours WHERE api_key_id <> '' GROUP BY 1
+  ) AS used
+  JOIN api_keys ON api_keys.id = used.api_key_id
+  WHERE api_keys.last_used IS NULL OR api_keys.last_used < used.last_used - interval '1 minute'
+  ORDER BY api_keys.id
+  FOR NO KEY UPDATE OF api_keys
+), touched_keys AS (
+  UPDATE api_keys SET last_used = stale_keys.last_used FROM stale_keys WHERE api_keys.id = stale_keys.id
+), mark AS (
+  INSERT INTO usage_marks AS held (worker, epoch, seen)
+  SELECT $2::text, $3::bigint, int8multirange(int8range($4::bigint, $5::bigint, '[]')) FROM soundness WHERE is_sound
+  ON CONFLICT (worker, epoch) DO UPDATE SET seen = held.seen + excluded.seen, updated_at = now()
+  RETURNING seen
+)
+SELECT
+  soundness.is_sound, (SELECT count(*)::integer FROM inserted) AS inserted, lower(around)::text AS mark_first,
+  (upper(around) - 1)::text AS mark_last
+FROM soundness
+LEFT JOIN mark ON true
+LEFT JOIN LATERAL unnest(mark.seen) AS around ON around @> $4::bigint
+`

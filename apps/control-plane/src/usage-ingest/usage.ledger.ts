@@ -1,0 +1,62 @@
+import { Injectable } from '@nestjs/common'
+import type { UsageBatch, UsageMark } from '@apigate/contracts'
+import { UnrecoverableError } from 'bullmq'
+import { DatabaseError } from 'pg'
+import { Database } from '../persistence/index.ts'
+import { ingestStatement } from './usage.ledger.sql.ts'
+
+interface IngestRow {
+  is_sound: boolean
+  inserted: number
+  mark_first: string | null
+  mark_last: string | null
+}
+
+/** A batch that can never be written: BullMQ sets it aside at the first try. Its message holds nothing of the events. */
+export class RefusedBatchError extends UnrecoverableError {
+  override readonly name = 'RefusedBatchError'
+}
+
+/** SQLSTATE classes that are the data's fault: data exception, constraint violation, program limit exceeded. */
+const dataFaultClasses = new Set(['22', '23', '54'])
+
+/** Usage events with their sums, quota counts and worker marks in PostgreSQL. */
+@Injectable()
+export class UsageLedger {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /**
+   * Writes a batch, whole or not at all. What the ledger has already is left out, so that a repeat changes nothing.
+   *
+   * @returns how many events were new, and what the worker may now forget.
+   * @throws RefusedBatchError when the text is not exactly the events `first`..`last` of this worker and epoch, or holds
+   * values that an event cannot have. Any other error is the database's, and the batch may be tried again.
+   */
+  async write(batch: UsageBatch): Promise<{ inserted: number; mark: UsageMark }> {
+    const { worker, epoch, first, last, events } = batch
+    const name = `usage batch ${worker}_${epoch}_${first}`
+    let row: IngestRow | undefined
+    try {
+      const { rows } = await this.#database.pool.query<IngestRow>({
+        name: 'ingest-usage',
+        text: ingestStatement,
+        values: [events, worker, epoch, first, last],
+      })
+      row = rows[0]
+    } catch (error) {
+      if (error instanceof DatabaseError && dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) {
+        throw new RefusedBatchError(`${name} holds what PostgreSQL refuses: SQLSTATE ${error.code}`)
+      }
+      throw error
+    }
+    if (!row?.is_sound || row.mark_first === null || row.mark_last === null) {
+      throw new RefusedBatchError(`${name} is not the events ${first} to ${last} with values in bounds`)
+    }
+    const mark: UsageMark = { v: 1, worker, epoch, first: Number(row.mark_first), seq: Number(row.mark_last) }
+    return { inserted: row.inserted, mark }
+  }
+}
