@@ -11,8 +11,8 @@ export interface UsageRecorder {
   record(event: UsageEventDraft, written: () => void): void
 }
 
-/** What PostgreSQL cannot hold in text: NUL, and halves of surrogate pairs. */
-const unstorable = /\\u0000|\\ud[89a-f][0-9a-f]{2}/g
+/** Every escape of a JSON text; the first group is what PostgreSQL cannot hold: NUL, and halves of surrogate pairs. */
+const escapes = /\\(?:(u0000|ud[89a-f][0-9a-f]{2})|.)/g
 
 /**
  * The event as it stands in the spool and in the batch. Always something the ledger takes, since one event that it
@@ -21,7 +21,7 @@ const unstorable = /\\u0000|\\ud[89a-f][0-9a-f]{2}/g
 export function eventJson(idPrefix: string, seq: number, draft: UsageEventDraft): string {
   const event = isWithinBounds(draft) ? draft : clamped(draft)
   const json = `{"seq":${seq},"id":"${idPrefix}${seq}",${JSON.stringify(event).slice(1)}`
-  return json.includes('\\u') ? json.replace(unstorable, '\\ufffd') : json
+  return json.includes('\\u') ? json.replace(escapes, (escape, unstorable) => (unstorable ? '\\ufffd' : escape)) : json
 }
 
 function isWithinBounds(event: UsageEventDraft): boolean {

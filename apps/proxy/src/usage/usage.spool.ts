@@ -55,6 +55,7 @@ export class UsageSpool implements UsageRecorder {
   #isFlushDue = false
   #segment: { file: SpoolSegment; fd: number } | null = null
   #tail: { first: number; events: string[] } = { first: 1, events: [] }
+  #deletions = Promise.resolve()
   #isClosed = false
   #lossLoggedAtMs = 0
 
@@ -104,7 +105,7 @@ export class UsageSpool implements UsageRecorder {
   /** Deletes what the ledger has. Marks of other workers and epochs that are not here are ignored. */
   acknowledge(mark: UsageMark): void {
     const epoch = this.epochs.find((each) => each.worker === mark.worker && each.epoch === mark.epoch)
-    if (!epoch) return
+    if (!epoch || this.#isClosed) return
     this.#forget(epoch, mark.first, mark.seq)
     this.onAcknowledged()
   }
@@ -139,6 +140,7 @@ export class UsageSpool implements UsageRecorder {
     this.#isClosed = true
     if (this.#segment) closeSync(this.#segment.fd)
     this.#segment = null
+    await this.#deletions
     await this.#current.deleteForgotten(null)
     this.#release()
   }
@@ -216,8 +218,9 @@ export class UsageSpool implements UsageRecorder {
   #forget(epoch: SpoolEpoch, first: number, last: number): void {
     const isDone = epoch.forget(first, last) && epoch !== this.#current
     if (isDone) this.#old.splice(this.#old.indexOf(epoch), 1)
-    const deleted = isDone ? epoch.removeFolder() : epoch.deleteForgotten(this.#segment?.file ?? null)
-    deleted.catch((error: unknown) => this.#options.log.warn({ err: error }, 'cannot delete from the spool'))
+    this.#deletions = this.#deletions
+      .then(() => (isDone ? epoch.removeFolder() : epoch.deleteForgotten(this.#segment?.file ?? null)))
+      .catch((error: unknown) => this.#options.log.warn({ err: error }, 'cannot delete from the spool'))
   }
 
   #countLoss(events: number, error: unknown): void {
