@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { EnvReader } from '@apigate/platform'
 
 /** Settings of the control plane's two processes, read once at start. docs/settings.md lists them. */
@@ -13,6 +14,12 @@ export interface ControlPlaneConfig {
   adminKey: string | null
   /** 32 bytes, base64: seals upstream credentials and webhook secrets. */
   encryptionKey: string
+  /** CIDRs of balancers whose `X-Forwarded-*` is believed. */
+  trustedProxies: string[]
+  /** Largest body of an admin request. */
+  adminBodyBytesMax: number
+  /** How long the process serves on after SIGTERM, so that balancers notice. */
+  drainSeconds: number
 }
 
 /** @throws SettingsError naming every bad setting. */
@@ -31,9 +38,23 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
       return text
     }),
     encryptionKey: env.required('APIGATE_ENCRYPTION_KEY', '32 random bytes in base64'),
+    trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', [], parseCidrs),
+    adminBodyBytesMax: env.integer('APIGATE_ADMIN_BODY_BYTES_MAX', 1_048_576, 1_024, 104_857_600),
+    drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
   }
   env.done()
   return config
+}
+
+function parseCidrs(text: string): string[] {
+  const cidrs = text.split(',').map((part) => part.trim())
+  const bad = cidrs.find((cidr) => {
+    const [address = '', bits = '0', ...rest] = cidr.split('/')
+    const family = isIP(address)
+    return family === 0 || rest.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)
+  })
+  if (bad !== undefined) throw new Error(`must be addresses or CIDRs with commas between, not "${bad}"`)
+  return cidrs
 }
 
 /** Settings of the migration job. */

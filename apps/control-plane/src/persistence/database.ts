@@ -1,7 +1,10 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
-import { PrismaClient } from './generated/client.ts'
+import { PrismaClient, type Prisma } from './generated/client.ts'
+
+/** What a repository works with inside a transaction. */
+export type Transaction = Prisma.TransactionClient
 
 /**
  * The control plane's way to PostgreSQL: one pool, used by Prisma for resources and directly where a statement is beyond
@@ -13,10 +16,14 @@ export class Database implements OnModuleDestroy {
   readonly prisma: PrismaClient
 
   constructor(databaseUrl: string) {
-    this.pool = new pg.Pool({ connectionString: databaseUrl, max: 10 })
+    this.pool = new pg.Pool({ connectionString: databaseUrl, max: 10, connectionTimeoutMillis: 5_000 })
     // A broken idle connection is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => {})
-    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) })
+    this.prisma = new PrismaClient({
+      adapter: new PrismaPg(this.pool),
+      // Writes queue for the row of config_head; a burst of them may wait for longer than Prisma's two seconds.
+      transactionOptions: { maxWait: 10_000, timeout: 15_000 },
+    })
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -139,7 +139,7 @@ export function searchPath(
     if (node.anyChild !== null && end > from) best = searchPath(node.anyChild, path, end + 1, method, header, best)
     if (node.partials !== null) {
       for (const [length, byText] of node.partials) {
-        const routes = from + length <= end ? byText.get(path.slice(from, from + length)) : undefined
+        const routes = byText.get(path.slice(from, from + length))
         if (routes !== undefined) best = firstMatch(routes, method, header, best)
       }
     }

@@ -77,6 +77,8 @@ describe('a regex path', () => {
     ['/\\{name\\}', '/{name}'],
     ['/\\Q{name}\\E/{name}', '/{name}/x'],
     ['(?i)/API/.*', '/api/x'],
+    ['^*/a', '/a'],
+    ['^|/b', '/b'],
   ])('%s matches %s: {name} is a segment, other braces are RE2’s', (pathPattern, path) => {
     expect(matches({ pathPattern, pathMatch: 'regex' }, { path })).toBe(true)
   })

@@ -263,6 +263,27 @@ describe('config feed on NATS alone', () => {
     await writer.close()
   })
 
+  test('a snapshot whose body was lost counts as none', async () => {
+    const writer = openConfigFeedWriter(rig.config, log)
+    await rig.append(writer, 1)
+    const body = randomBytes(10)
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    const pointer = { v: 1 as const, epoch: rig.epoch, revision: 1, sha256, bytes: 10, atMs: 1 }
+    await writer.putSnapshot(pointer, body)
+    expect(await writer.snapshotHead()).toEqual(pointer)
+    const connection = await connect({ servers: testServers.natsUrl })
+    const manager = await jetstreamManager(connection)
+    await manager.streams.delete(`OBJ_${natsNames(rig.config.namespace).snapshotStore}`)
+    await connection.close()
+    expect(await writer.snapshotHead()).toBeNull()
+    const reader = openConfigFeedReader(rig.config, log)
+    await expect(reader.latestSnapshot()).rejects.toThrow('gone')
+    await writer.putSnapshot(pointer, body)
+    expect((await reader.latestSnapshot())?.pointer).toEqual(pointer)
+    await reader.close()
+    await writer.close()
+  })
+
   test('the stream is trimmed behind the older of the last two snapshots', async () => {
     const writer = openConfigFeedWriter(rig.config, log)
     for (let revision = 1; revision <= 30; revision += 1) await rig.append(writer, revision)

@@ -42,7 +42,7 @@ export interface ConfigFeedReader extends Closeable {
 export interface ConfigFeedWriter extends Closeable {
   /** Newest revision on the feed (of changes and snapshot pointer), or null on an empty feed. */
   head(): Promise<{ epoch: string; revision: number } | null>
-  /** Pointer of the newest snapshot. */
+  /** Pointer of the newest snapshot, or null when there is none with its body. */
   snapshotHead(): Promise<SnapshotPointer | null>
   /** Idempotent by epoch, revision and part. Resolves when the feed has the message durably. */
   publishChange(message: ChangeMessage): Promise<void>

@@ -4,7 +4,7 @@ import { Kvm } from '@nats-io/kv'
 import { Objm, type ObjectStore } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
-import { parseMessage } from '../boundary.ts'
+import { parseMessage } from '../message.check.ts'
 import type { ConfigFeedWriter } from '../transport.ts'
 import { lastBehind } from './change.trim.ts'
 import { NatsLink } from './nats.link.ts'
@@ -41,7 +41,16 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
   }
 
   async snapshotHead(): Promise<SnapshotPointer | null> {
-    return readPointer(await this.#manager(), this.names, this.log)
+    const connection = await this.#link.connection()
+    const pointer = await readPointer(await this.#manager(), this.names, this.log)
+    if (pointer === null) return null
+    // A pointer whose body is gone counts as none, so that the publisher makes a new one.
+    const store = await new Objm(connection).open(this.names.snapshotStore, false)
+    const stored = await store.info(pointer.sha256).catch((error: unknown) => {
+      if (isStreamNotFound(error)) return null
+      throw error
+    })
+    return stored === null || stored.deleted ? null : pointer
   }
 
   async publishChange(message: ChangeMessage): Promise<void> {

@@ -1,7 +1,7 @@
 import { usageMarkSchema, workerStatusSchema, type UsageMark, type WorkerStatus } from '@apigate/contracts'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
-import { parseMessage } from '../boundary.ts'
+import { parseMessage } from '../message.check.ts'
 import type { Closeable, FleetBus } from '../transport.ts'
 import { NatsLink } from './nats.link.ts'
 import type { NatsNames } from './nats.names.ts'

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning } from '../boundary.ts'
+import { backoffMs, throttledWarning } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
+import { natsOptions } from './nats.url.ts'
 
 const requestTimeoutMs = 5_000
 
@@ -20,8 +21,18 @@ export class NatsLink implements Closeable {
   #connection: NatsConnection | null = null
   #connected = false
 
+  /** @throws when `natsUrl` is not one. */
   constructor(natsUrl: string, name: string, log: Logger) {
-    this.#options = connectionOptions(natsUrl, name)
+    this.#options = {
+      ...natsOptions(natsUrl),
+      name,
+      timeout: requestTimeoutMs,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 500,
+      // Finds a dead peer within half a minute; the default takes six.
+      pingInterval: 10_000,
+      maxPingOut: 2,
+    }
     this.#log = log
     this.#warn = throttledWarning(log, 'NATS is away')
     this.#running = this.#run()
@@ -108,28 +119,4 @@ export class NatsLink implements Closeable {
     if (!this.#closing.signal.aborted) this.#log.info({ connected }, connected ? 'NATS is connected' : 'NATS is lost')
     for (const listener of this.#listeners) listener(connected)
   }
-}
-
-/** `nats://[user[:password]@|token@]host:port[,…]`; `tls://` asks for TLS. Credentials are taken from the first URL. */
-function connectionOptions(natsUrl: string, name: string): ConnectionOptions {
-  const urls = natsUrl.split(',').map((url) => new URL(url.includes('://') ? url : `nats://${url}`))
-  const first = urls[0]
-  const options: ConnectionOptions = {
-    servers: urls.map((url) => url.host),
-    name,
-    timeout: requestTimeoutMs,
-    maxReconnectAttempts: -1,
-    reconnectTimeWait: 500,
-    // Finds a dead peer within half a minute; the default takes six.
-    pingInterval: 10_000,
-    maxPingOut: 2,
-  }
-  if (first?.protocol === 'tls:') options.tls = {}
-  if (first?.password) Object.assign(options, { user: decoded(first.username), pass: decoded(first.password) })
-  else if (first?.username) options.token = decoded(first.username)
-  return options
-}
-
-function decoded(text: string): string {
-  return decodeURIComponent(text)
 }

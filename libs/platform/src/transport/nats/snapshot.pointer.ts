@@ -1,7 +1,7 @@
 import { snapshotPointerSchema, type SnapshotPointer } from '@apigate/contracts'
 import type { JetStreamManager, StoredMsg } from '@nats-io/jetstream'
 import type { Logger } from '../../logger.ts'
-import { parseMessage } from '../boundary.ts'
+import { parseMessage } from '../message.check.ts'
 import type { NatsNames } from './nats.names.ts'
 import { isStreamNotFound } from './stream.follower.ts'
 

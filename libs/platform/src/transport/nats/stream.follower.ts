@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { DeliverPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning } from '../boundary.ts'
+import { backoffMs, throttledWarning } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 import type { NatsLink } from './nats.link.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning } from '../boundary.ts'
+import { backoffMs, throttledWarning } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 
 export interface NotifyHandlers {

@@ -1,5 +1,5 @@
 import { createPostgresBackend, createRedisBackend, type BackendFactory, type IQueueBackend } from 'bullmq'
-import { backoffMs } from '../boundary.ts'
+import { backoffMs } from '../retry.ts'
 import type { TransportConfig } from '../transport.ts'
 
 /** What BullMQ's classes take to reach Redis or, without `redisUrl`, PostgreSQL. */

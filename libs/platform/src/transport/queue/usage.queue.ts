@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { queues, type UsageBatch } from '@apigate/contracts'
 import { Queue, type IQueueBackend, type JobsOptions } from 'bullmq'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning, within } from '../boundary.ts'
+import { backoffMs, throttledWarning, within } from '../retry.ts'
 import type { TransportConfig, UsageQueue } from '../transport.ts'
 import { producerBackend } from './queue.backend.ts'
 

@@ -1,0 +1,45 @@
+import type { Logger } from '@apigate/platform'
+import { Module, type DynamicModule } from '@nestjs/common'
+import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core'
+import { AuthModule } from './auth/index.ts'
+import type { ControlPlaneConfig } from './config.ts'
+import { FirstStartModule } from './first-start/index.ts'
+import { FleetModule } from './fleet/index.ts'
+import { HealthModule } from './health/index.ts'
+import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
+import { PersistenceModule } from './persistence/index.ts'
+import { ApiKeysModule } from './resources/api-keys/index.ts'
+import { PlansModule } from './resources/plans/index.ts'
+import { RoutesModule } from './resources/routes/index.ts'
+import { UpstreamsModule } from './resources/upstreams/index.ts'
+import { UsageEventsModule } from './resources/usage-events/index.ts'
+import { UsersModule } from './resources/users/index.ts'
+import { LOG, SettingsModule } from './settings.module.ts'
+
+/** The API process. */
+@Module({})
+export class AppModule {
+  static provide(config: ControlPlaneConfig, log: Logger): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        SettingsModule.provide(config, log),
+        PersistenceModule.connect(config.databaseUrl),
+        AuthModule,
+        FirstStartModule,
+        HealthModule,
+        FleetModule,
+        PlansModule,
+        UsersModule,
+        ApiKeysModule,
+        UpstreamsModule,
+        RoutesModule,
+        UsageEventsModule,
+      ],
+      providers: [
+        { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
+        { provide: APP_FILTER, useFactory: (log: Logger) => new ErrorFilter(log), inject: [LOG] },
+      ],
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { valueOf, resourceObject, type ResourceDefinition, type Row } from '../jsonapi/index.ts'
+
+/** One row of the audit trail, as far as the writing service knows it. */
+export interface AuditEntry {
+  /** `<resource>.<verb>` */
+  action: string
+  targetType: string
+  targetId: string
+  before: object | null
+  after: object | null
+}
+
+export const maskedSecret = '[masked]'
+
+/** What a write did to a resource: `before` is null for a create, `after` for a delete. */
+export function auditEntry(
+  definition: ResourceDefinition,
+  verb: string,
+  before: Row | null,
+  after: Row | null,
+): AuditEntry {
+  return {
+    action: `${definition.type}.${verb}`,
+    targetType: definition.type,
+    targetId: (after ?? before)?.id ?? '',
+    before: before && image(definition, before),
+    after: after && image(definition, after),
+  }
+}
+
+/** The attributes that clients see, the ids of related resources, and of secrets only whether there is one. */
+function image(definition: ResourceDefinition, row: Row): object {
+  const related = [...definition.relationships.values()].map(({ name, idField }) => [
+    `${name}_id`,
+    valueOf(row, idField),
+  ])
+  const secrets = [...definition.secrets].map(([name, field]) => [
+    name,
+    valueOf(row, field) === null ? null : maskedSecret,
+  ])
+  return { ...resourceObject(definition, row).attributes, ...Object.fromEntries([...related, ...secrets]) }
+}

@@ -1,0 +1,35 @@
+import type { ConfigItem } from '@apigate/core'
+import { Injectable } from '@nestjs/common'
+import type { Actor } from '../auth/index.ts'
+import { appendConfigChange } from '../config-publisher/index.ts'
+import type { Written } from '../jsonapi/index.ts'
+import { Database, type Transaction } from '../persistence/index.ts'
+import type { AuditEntry } from './audit-entry.ts'
+import { AuditRepository } from './audit.repository.ts'
+
+/** What a write did, for the audit trail and for the workers. */
+export interface Effect<R> {
+  row: R
+  audit: readonly AuditEntry[]
+  /** Empty when no worker needs to know: then no revision is made. */
+  items: ConfigItem[]
+}
+
+/** The way of every admin write: resource, audit trail and configuration change commit together or not at all. */
+@Injectable()
+export class AuditedWrites {
+  constructor(
+    private readonly database: Database,
+    private readonly audit: AuditRepository,
+  ) {}
+
+  async run<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
+    return this.database.prisma.$transaction(async (tx) => {
+      const { row, audit, items } = await work(tx)
+      // From here to the commit no other write can get a revision.
+      const revision = items.length > 0 ? await appendConfigChange(tx, items, actor) : await this.audit.revision(tx)
+      if (audit.length > 0) await this.audit.insert(tx, audit, actor, items.length > 0 ? revision : null)
+      return { row, revision }
+    })
+  }
+}

@@ -1,0 +1,3 @@
+export * from './audit-entry.ts'
+export * from './audit.module.ts'
+export * from './audited-writes.ts'

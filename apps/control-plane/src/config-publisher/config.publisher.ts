@@ -1,0 +1,217 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
+import type { SnapshotPointer } from '@apigate/contracts'
+import { openConfigFeedWriter, type ConfigFeedWriter, type Logger, type TransportConfig } from '@apigate/platform'
+import type { Database } from '../persistence/index.ts'
+import { beginEpoch, readChanges, readPosition, type FeedPosition } from './change.log.ts'
+import { changeParts } from './change.parts.ts'
+import { PublisherSession } from './publisher.session.ts'
+import { buildSnapshot } from './snapshot.builder.ts'
+
+export interface SnapshotPolicy {
+  /** A new snapshot every so many changes, */
+  everyChanges: number
+  /** and this long after the last one, if anything changed. */
+  everyMs: number
+}
+
+export const snapshotPolicy: SnapshotPolicy = { everyChanges: 500, everyMs: 5 * 60_000 }
+
+export interface PublisherState {
+  role: 'away' | 'standby' | 'owner'
+  /** What the feed holds, as far as this process knows. */
+  position: FeedPosition | null
+  snapshot: SnapshotPointer | null
+  /** Why the last step failed; null when it did not. */
+  problem: string | null
+}
+
+const lockEveryMs = 1_000
+/** Should a NOTIFY be missed. */
+const pollMs = 1_000
+/** Whether the feed still holds what was put there: a NATS that lost its data would not say so. */
+const feedCheckEveryMs = 10_000
+const retryMs = 1_000
+/** Building one may cost seconds of CPU. */
+const snapshotRetryMs = 30_000
+
+/**
+ * Sends every committed change to the config feed, in order, and a snapshot from time to time. Of all `jobs` processes the
+ * one that holds the advisory lock does it. It keeps no state of its own: where to go on is read from the feed.
+ */
+@Injectable()
+export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #writer: ConfigFeedWriter
+  readonly #closing = new AbortController()
+  readonly state: PublisherState = { role: 'away', position: null, snapshot: null, problem: null }
+  #running: Promise<void> | null = null
+  #snapshotting: Promise<void> | null = null
+  #feedCheckedMs = -Infinity
+  #snapshotNotBeforeMs = -Infinity
+
+  constructor(
+    private readonly database: Database,
+    private readonly config: TransportConfig & { databaseUrl: string },
+    private readonly log: Logger,
+    private readonly policy: SnapshotPolicy = snapshotPolicy,
+  ) {
+    this.#writer = openConfigFeedWriter(config, log)
+  }
+
+  onApplicationBootstrap(): void {
+    this.#running ??= this.#run()
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.#closing.abort()
+    await this.#running
+    await this.#snapshotting
+    await this.#writer.close()
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing
+    while (!signal.aborted) {
+      const session = new PublisherSession(this.config.databaseUrl)
+      try {
+        await session.connect()
+        this.state.role = 'standby'
+        if (await session.own(lockEveryMs, signal)) await this.#own(session)
+      } catch (error) {
+        this.#failed(error)
+      } finally {
+        this.state.role = 'away'
+        await session.close()
+      }
+      await delay(retryMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /** Publishes until the lock is lost or the process closes. */
+  async #own(session: PublisherSession): Promise<void> {
+    this.state.role = 'owner'
+    this.log.info('publishing configuration changes')
+    this.#forgetFeed()
+    const stop = AbortSignal.any([this.#closing.signal, session.ended])
+    while (!stop.aborted) {
+      const woken = wakeUp(session, stop)
+      try {
+        await this.#publish(stop)
+        this.state.problem = null
+      } catch (error) {
+        this.#failed(error)
+        this.#forgetFeed()
+        // Not at once: what woke us may be the very change that cannot be sent.
+        await delay(retryMs, undefined, { signal: stop }).catch(() => {})
+        continue
+      }
+      await woken(pollMs)
+    }
+  }
+
+  /** What a step needs to know of the feed is read again after a failure: another owner, or NATS, may have changed it. */
+  #forgetFeed(): void {
+    this.state.position = null
+    this.#feedCheckedMs = -Infinity
+  }
+
+  async #publish(stop: AbortSignal): Promise<void> {
+    if (performance.now() - this.#feedCheckedMs > feedCheckEveryMs) await this.#checkFeed()
+    while (!stop.aborted) {
+      const sent = await this.#publishSome(stop)
+      this.#snapshotIfDue()
+      if (!sent) return
+    }
+  }
+
+  /** @returns whether there may be more. */
+  async #publishSome(stop: AbortSignal): Promise<boolean> {
+    const from = this.state.position
+    if (from === null) return false
+    let at: FeedPosition = from
+    const changes = await readChanges(this.database.pool, from.revision)
+    for (const change of changes) {
+      if (stop.aborted) return false
+      // Changes that are no longer there, or of a history that began meanwhile.
+      if (change.revision !== at.revision + 1 || change.epoch !== at.epoch) {
+        await this.#startFromSnapshot()
+        return true
+      }
+      for (const part of changeParts(change)) await this.#writer.publishChange(part)
+      at = { epoch: change.epoch, revision: change.revision }
+      this.state.position = at
+    }
+    return changes.length > 0
+  }
+
+  async #checkFeed(): Promise<void> {
+    // The feed first: it is never ahead of a database that is read later, unless that was restored from an older copy.
+    const feed = await this.#writer.head()
+    const position = await readPosition(this.database.pool)
+    this.state.snapshot = await this.#writer.snapshotHead()
+    if (feed !== null && feed.epoch === position.epoch && feed.revision > position.revision) {
+      this.log.warn({ feed, position }, 'the database is older than the feed: beginning a new epoch')
+      await beginEpoch(this.database.pool)
+      await this.#startFromSnapshot()
+    } else if (feed === null || feed.epoch !== position.epoch || this.state.snapshot?.epoch !== position.epoch) {
+      await this.#startFromSnapshot()
+    } else {
+      this.state.position = feed
+    }
+    this.#feedCheckedMs = performance.now()
+  }
+
+  /** For a feed that changes alone cannot bring up to date. */
+  async #startFromSnapshot(): Promise<void> {
+    await this.#snapshotting
+    const { epoch, revision } = await this.#putSnapshot()
+    this.state.position = { epoch, revision }
+  }
+
+  /** Beside publishing, which must not wait for a large snapshot. */
+  #snapshotIfDue(): void {
+    const { position, snapshot } = this.state
+    if (position === null || snapshot === null || this.#snapshotting !== null) return
+    const changes = position.revision - snapshot.revision
+    if (changes < this.policy.everyChanges && (changes === 0 || Date.now() - snapshot.atMs < this.policy.everyMs))
+      return
+    if (performance.now() < this.#snapshotNotBeforeMs) return
+    this.#snapshotting = this.#snapshotBeside()
+  }
+
+  async #snapshotBeside(): Promise<void> {
+    try {
+      await this.#putSnapshot()
+    } catch (error) {
+      this.#failed(error)
+      this.#snapshotNotBeforeMs = performance.now() + snapshotRetryMs
+    } finally {
+      this.#snapshotting = null
+    }
+  }
+
+  async #putSnapshot(): Promise<SnapshotPointer> {
+    const startedMs = performance.now()
+    const { pointer, body } = await buildSnapshot(this.database.prisma)
+    await this.#writer.putSnapshot(pointer, body)
+    this.state.snapshot = pointer
+    const tookMs = Math.round(performance.now() - startedMs)
+    this.log.info({ revision: pointer.revision, bytes: pointer.bytes, tookMs }, 'made a snapshot')
+    return pointer
+  }
+
+  #failed(error: unknown): void {
+    if (this.#closing.signal.aborted) return
+    const problem = error instanceof Error ? error.message : String(error)
+    // The same trouble once a second would flood the log.
+    if (problem !== this.state.problem) this.log.warn({ err: error }, 'cannot publish configuration; trying again')
+    this.state.problem = problem
+  }
+}
+
+/** Begins to note changes at once; the returned function waits for the first since then, the time, or the stop. */
+function wakeUp(session: PublisherSession, stop: AbortSignal): (waitMs: number) => Promise<void> {
+  const woken = new AbortController()
+  session.onChange = () => woken.abort()
+  return (waitMs) => delay(waitMs, undefined, { signal: AbortSignal.any([stop, woken.signal]) }).catch(() => {})
+}

@@ -1,0 +1,2 @@
+export * from './first-start.module.ts'
+export * from './first-start.ts'

@@ -1,0 +1,3 @@
+export * from './health.module.ts'
+export * from './health.repository.ts'
+export * from './readiness.ts'

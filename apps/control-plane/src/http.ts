@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Logger } from '@apigate/platform'
+import { ApiError, errorObject } from '@apigate/errors'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
+import { FastifyAdapter } from '@nestjs/platform-fastify'
+import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Authenticator, isPublic } from './auth/index.ts'
+import { checkAccept, checkContentType, mediaType, parseJson, sendError } from './jsonapi/index.ts'
+
+export interface HttpOptions {
+  adminBodyBytesMax: number
+  /** CIDRs whose `X-Forwarded-*` is believed. */
+  trustedProxies: string[]
+}
+
+/** Fastify as the admin API needs it: every answer, of the framework's own errors too, is a JSON:API document. */
+export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: options.adminBodyBytesMax,
+    trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
+    genReqId: requestId,
+    // An id in a path may be 133 characters, and the router counts before it decodes.
+    routerOptions: { maxParamLength: 512 },
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id)
+      sendError(error, request, reply, log)
+    },
+    clientErrorHandler: (error: ConnectionError, socket: Socket) =>
+      socket.writable && socket.end(rawAnswer(error.code)),
+  })
+}
+
+/** Installs what happens to every request before its controller, in this order. Call before `app.init()`. */
+export function installHooks(app: NestFastifyApplication): void {
+  const fastify = app.getHttpAdapter().getInstance()
+  const authenticator = app.get(Authenticator)
+  const allowedMethods = trackMethods(fastify)
+
+  fastify.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id)
+    // RFC 9110 §12.5.5: whether an answer is 406 depends on Accept. Answers hold secrets and change: none may be kept.
+    void reply.headers({ vary: 'Accept', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(request.url))
+    if (isPublic(request)) return
+    await authenticator.authenticate(request)
+    checkAccept(request.headers.accept)
+    if (hasBody(request.raw)) checkContentType(request.headers['content-type'], request.headers['content-encoding'])
+  })
+
+  fastify.removeAllContentTypeParsers()
+  fastify.addContentTypeParser([mediaType, 'application/json'], { parseAs: 'buffer' }, (_, body, done) => {
+    try {
+      done(null, parseJson(body as Buffer))
+    } catch (error) {
+      done(error as Error)
+    }
+  })
+}
+
+/** A client's own id if it is 1 to 128 visible ASCII characters, else a new one. */
+function requestId(request: IncomingMessage): string {
+  const sent = request.headers['x-request-id']
+  return typeof sent === 'string' && /^[\x21-\x7e]{1,128}$/.test(sent) ? sent : randomUUID()
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+function unknownTarget(method: string, url: string, allowed: readonly string[]): ApiError {
+  if (allowed.length === 0) return ApiError.of('not_found', `there is nothing at ${url.split('?', 1)[0]}`)
+  const allow = allowed.join(', ')
+  return new ApiError([errorObject('method_not_allowed', `${method} is not one of ${allow}`)], { allow })
+}
+
+/** Which methods a path answers to: Fastify's router does not say. */
+function trackMethods(fastify: FastifyInstance): (url: string) => string[] {
+  const routes: { methods: string[]; pattern: RegExp }[] = []
+  fastify.addHook('onRoute', ({ method, url }) => {
+    const pattern = url.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(/:[^/]+/g, '[^/]+')
+    routes.push({ methods: [method].flat(), pattern: new RegExp(`^${pattern}$`) })
+  })
+  return (url) => {
+    const path = url.split('?', 1)[0] ?? ''
+    const found = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)
+    return [...new Set(found)].toSorted()
+  }
+}
+
+/** For what Node's parser refuses before there is a request. */
+function rawAnswer(code: string | undefined): string {
+  const error = errorObject(
+    code === 'HPE_HEADER_OVERFLOW' ? 'header_fields_too_large' : 'bad_request',
+    code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request took too long' : undefined,
+  )
+  const body = JSON.stringify({ jsonapi: { version: '1.1' }, errors: [error] })
+  return [
+    `HTTP/1.1 ${error.status} ${error.title}`,
+    `Content-Type: ${mediaType}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+    '',
+    body,
+  ].join('\r\n')
+}

@@ -1,0 +1,52 @@
+import 'reflect-metadata'
+import { randomBytes } from 'node:crypto'
+import { createLogger } from '@apigate/platform'
+import { createTestDatabase, waitFor, type TestDatabase } from '@apigate/testing'
+import type { INestApplicationContext } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { afterEach, expect, test } from 'vitest'
+import { loadConfig } from './config.ts'
+import { JobsModule } from './jobs.module.ts'
+import { JobsStatus } from './jobs.status.ts'
+
+let app: INestApplicationContext | null = null
+let database: TestDatabase | null = null
+afterEach(async () => {
+  await app?.close()
+  await database?.drop()
+  ;[app, database] = [null, null]
+})
+
+async function start(databaseUrl: string): Promise<JobsStatus> {
+  const config = loadConfig({
+    DATABASE_URL: databaseUrl,
+    APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+  })
+  const log = createLogger({ name: 'test', level: 'silent' })
+  app = await NestFactory.createApplicationContext(JobsModule.provide(config, log), { logger: false })
+  return app.get(JobsStatus)
+}
+
+test('the process becomes ready and publishes, and is unready at once when it ends', async () => {
+  database = await createTestDatabase()
+  const status = await start(database.url)
+  await waitFor(() => status.status().position, { timeoutMs: 10_000 })
+  expect(await status.readiness()).toEqual({
+    ready: true,
+    dependencies: { postgres: 'up', migrations: 'applied', config_publisher: 'owner' },
+  })
+  expect(status.metrics()).toContain('\napigate_config_published_revision 0\n')
+  status.drain()
+  expect(await status.readiness()).toMatchObject({ ready: false, dependencies: { process: 'draining' } })
+})
+
+test('it starts without PostgreSQL, says so, and can be closed', async () => {
+  const status = await start('postgresql://app@127.0.0.1:1/none')
+  await waitFor(() => status.status().problem)
+  expect(await status.readiness()).toEqual({
+    ready: false,
+    dependencies: { postgres: 'down', migrations: 'unknown', config_publisher: 'away: failing' },
+  })
+  expect(status.metrics()).toContain('\napigate_config_publisher_failing 1\n')
+  expect(status.metrics()).not.toContain('apigate_config_published_revision')
+})

@@ -1,0 +1,117 @@
+import { cursorLinks, encodeCursor } from './cursor.ts'
+import type { Relationship, ResourceDefinition, Row } from './definition.ts'
+import {
+  document,
+  identifier,
+  includedObjects,
+  relationshipLinks,
+  resourceObject,
+  selfLink,
+  type Document,
+  type Meta,
+} from './document.ts'
+import { pageLinks, pageMeta, type Page } from './page.ts'
+import type { ItemQuery, ListQuery } from './query.ts'
+
+/** What a controller answers; the interceptor sends it. */
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  /** Null for an answer without a body. */
+  document: Document | null
+}
+
+/** A row as a write left it, and the configuration revision that it is part of. */
+export interface Written<R> {
+  row: R
+  revision: bigint
+}
+
+export function collectionAnswer<R extends Row>(
+  definition: ResourceDefinition,
+  query: ListQuery,
+  { rows, total = 0, more = false }: Page<R>,
+  meta: Meta = {},
+): Answer {
+  const { page, url } = query
+  const paging =
+    page.kind === 'number'
+      ? { links: pageLinks(url, total, page), meta: { ...pageMeta(total, page), ...meta } }
+      : { links: cursorLinks(url, page, rows as unknown as CursorRow[], more), meta: { per_page: page.size, ...meta } }
+  const data = rows.map((row) => {
+    const object = resourceObject(definition, row, query.fields)
+    return definition.cursor ? { ...object, meta: cursorMeta(row as unknown as CursorRow) } : object
+  })
+  return ok(document({ data, ...included(definition, rows, query), ...paging }))
+}
+
+type CursorRow = Row & { createdAt: Date }
+
+function cursorMeta(row: CursorRow): Meta {
+  return { page: { cursor: encodeCursor(row) } }
+}
+
+export function resourceAnswer(definition: ResourceDefinition, query: ItemQuery, row: Row, meta?: Meta): Answer {
+  const data = resourceObject(definition, row, query.fields)
+  return ok(
+    document({
+      data: meta ? { ...data, meta } : data,
+      ...included(definition, [row], query),
+      links: { self: query.url.with({}) },
+    }),
+  )
+}
+
+/** 201 with `Location`; `meta` is the resource's. */
+export function createdAnswer(
+  definition: ResourceDefinition,
+  query: ItemQuery,
+  { row, revision }: Written<Row>,
+  meta?: Meta,
+): Answer {
+  const self = selfLink(definition, row.id)
+  const data = resourceObject(definition, row, query.fields)
+  return {
+    status: 201,
+    headers: { ...revisionHeader(revision), location: self },
+    document: document({ data: meta ? { ...data, meta } : data, links: { self } }),
+  }
+}
+
+export function updatedAnswer(
+  definition: ResourceDefinition,
+  query: ItemQuery,
+  { row, revision }: Written<Row>,
+): Answer {
+  const self = selfLink(definition, row.id)
+  const data = resourceObject(definition, row, query.fields)
+  return { status: 200, headers: revisionHeader(revision), document: document({ data, links: { self } }) }
+}
+
+export function deletedAnswer({ revision }: { revision: bigint }): Answer {
+  return { status: 204, headers: revisionHeader(revision), document: null }
+}
+
+/** The related resource itself; `data` is null when there is none. */
+export function relatedAnswer(target: ResourceDefinition, query: ItemQuery, row: Row | null): Answer {
+  const data = row && resourceObject(target, row, query.fields)
+  return ok(document({ data, ...included(target, row ? [row] : [], query), links: { self: query.url.with({}) } }))
+}
+
+/** The linkage of a relationship. */
+export function linkageAnswer(definition: ResourceDefinition, relationship: Relationship, row: Row): Answer {
+  const links = relationshipLinks(definition, relationship, row)
+  return ok(document({ data: identifier(relationship, row), links }))
+}
+
+export function ok(body: Document): Answer {
+  return { status: 200, headers: {}, document: body }
+}
+
+export function revisionHeader(revision: bigint): Record<string, string> {
+  return { 'x-config-revision': String(revision) }
+}
+
+function included(definition: ResourceDefinition, rows: readonly Row[], query: ItemQuery): Pick<Document, 'included'> {
+  return query.include === null ? {} : { included: includedObjects(definition, rows, query) }
+}

@@ -1,0 +1,95 @@
+/**
+ * What a resource looks like on the wire, said once: documents, query parameters, pointers and the Prisma arguments of a list
+ * are all computed from it. Wire names are snake_case, row fields the same name in camelCase.
+ */
+
+export type AttributeKind = 'text' | 'integer' | 'bigint' | 'boolean' | 'timestamp' | 'enum' | 'list' | 'json'
+
+export interface AttributeShape {
+  kind: AttributeKind
+  /** The members of an `enum`. */
+  values?: readonly string[]
+  /** May be null; `filter[x]=null` finds those. */
+  nullable?: boolean
+}
+
+export interface Attribute extends AttributeShape {
+  name: string
+  field: string
+}
+
+/** A to-one relationship: its id is in `idField`, the related row, when it was loaded, in `field`. */
+export interface Relationship {
+  name: string
+  field: string
+  idField: string
+  target: () => ResourceDefinition
+}
+
+/** A row of any resource; attributes are read by name. */
+export interface Row {
+  readonly id: string
+}
+
+export interface ResourceDefinition {
+  type: string
+  /** Of the collection, e.g. `/api/users`. */
+  path: string
+  /** Ids are `<idPrefix>_…`. */
+  idPrefix: string
+  attributes: ReadonlyMap<string, Attribute>
+  relationships: ReadonlyMap<string, Relationship>
+  /** Write-only attributes and the field that says whether there is one; audit rows show them masked. */
+  secrets: ReadonlyMap<string, string>
+  /** Takes `page[after]` and `page[before]`. */
+  cursor: boolean
+}
+
+type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? Head extends Lowercase<Head>
+    ? `${Head}${SnakeCase<Tail>}`
+    : `_${Lowercase<Head>}${SnakeCase<Tail>}`
+  : S
+type FieldsOf<R> = Extract<keyof R, string>
+type RelationshipsOf<R> = FieldsOf<R> extends infer F ? (F extends `${infer Name}Id` ? SnakeCase<Name> : never) : never
+
+export interface ResourceShape<R extends Row> {
+  type: string
+  path: string
+  idPrefix: string
+  attributes: Partial<Record<SnakeCase<FieldsOf<R>>, AttributeShape>>
+  /** Target by relationship; lazy, because resources may refer to each other in a circle. */
+  relationships?: Partial<Record<RelationshipsOf<R>, () => ResourceDefinition>>
+  secrets?: Record<string, FieldsOf<R>>
+  cursor?: boolean
+}
+
+export function defineResource<R extends Row>(shape: ResourceShape<R>): ResourceDefinition {
+  // Maps, not objects: names come from clients, and `constructor` must not be found.
+  const attributes = Object.entries<AttributeShape | undefined>(shape.attributes).flatMap(([name, attribute]) =>
+    attribute ? [[name, { name, field: camelCase(name), ...attribute }] as const] : [],
+  )
+  const relationships = Object.entries<(() => ResourceDefinition) | undefined>(shape.relationships ?? {}).flatMap(
+    ([name, target]) => {
+      const field = camelCase(name)
+      return target ? [[name, { name, field, idField: `${field}Id`, target }] as const] : []
+    },
+  )
+  return {
+    type: shape.type,
+    path: shape.path,
+    idPrefix: shape.idPrefix,
+    attributes: new Map(attributes),
+    relationships: new Map(relationships),
+    secrets: new Map(Object.entries(shape.secrets ?? {})),
+    cursor: shape.cursor ?? false,
+  }
+}
+
+export function camelCase(name: string): string {
+  return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+export function valueOf(row: Row, field: string): unknown {
+  return (row as unknown as Record<string, unknown>)[field]
+}

@@ -1,0 +1,111 @@
+import { IsDefined, ValidateBy } from 'class-validator'
+import { isObject } from './json.ts'
+import { parseTimestamp } from './timestamp.ts'
+
+/**
+ * Rules for the properties of input classes: one decorator a property, one message a mistake. An attribute that was not sent
+ * passes them all; `nullable` lets null pass. What they let through, PostgreSQL can store.
+ */
+
+interface Nullable {
+  nullable?: boolean
+}
+
+/** The attribute must be sent with a create. */
+export function Required(): PropertyDecorator {
+  return IsDefined({ groups: ['create'], message: 'is required' })
+}
+
+interface TextOptions extends Nullable {
+  max: number
+  min?: number
+  /** With what it says of a text that does not match. */
+  pattern?: [RegExp, string]
+}
+
+export function Text({ max, min = 0, pattern, nullable }: TextOptions): PropertyDecorator {
+  return rule(nullable, (value) => {
+    if (typeof value !== 'string') return 'must be text'
+    if (value.length < min) return min === 1 ? 'must not be empty' : `must have at least ${min} characters`
+    if (value.length > max) return `must have at most ${max} characters`
+    return pattern && !pattern[0].test(value) ? pattern[1] : null
+  })
+}
+
+export const integerMax = 2_147_483_647
+
+/** A whole number; at most 2^31 - 1, unless a `max` says otherwise. */
+export function Integer({
+  min,
+  max = integerMax,
+  nullable,
+}: Nullable & { min: number; max?: number }): PropertyDecorator {
+  return rule(nullable, (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+      ? null
+      : `must be a whole number from ${min} to ${max}`,
+  )
+}
+
+export function Flag(): PropertyDecorator {
+  return rule(false, (value) => (typeof value === 'boolean' ? null : 'must be true or false'))
+}
+
+export function OneOf(values: readonly string[], { nullable }: Nullable = {}): PropertyDecorator {
+  return rule(nullable, (value) =>
+    typeof value === 'string' && values.includes(value)
+      ? null
+      : `must be one of ${values.map((one) => `"${one}"`).join(', ')}`,
+  )
+}
+
+/** A list of different texts. */
+export function TextList({ max, pattern }: { max: number; pattern: [RegExp, string] }): PropertyDecorator {
+  return rule(false, (value) => {
+    if (!Array.isArray(value)) return 'must be a list'
+    if (value.length > max) return `must have at most ${max} entries`
+    if (!value.every((entry) => typeof entry === 'string' && pattern[0].test(entry))) return pattern[1]
+    return new Set(value).size < value.length ? 'must not have an entry twice' : null
+  })
+}
+
+export function Timestamp({ nullable }: Nullable = {}): PropertyDecorator {
+  return rule(nullable, (value) =>
+    typeof value === 'string' && parseTimestamp(value) ? null : 'must be a time as in 2026-01-31T12:00:00Z',
+  )
+}
+
+/** The id of a related resource, from a linkage or a flat `<relationship>_id`. */
+export function Reference({ nullable }: Nullable = {}): PropertyDecorator {
+  return rule(nullable, (value) =>
+    typeof value === 'string' && value !== '' ? null : 'must name a resource by its id',
+  )
+}
+
+/** An object of any content, at most 64 KiB as JSON; its meaning is checked where it is known. */
+export function JsonObject({ nullable }: Nullable = {}): PropertyDecorator {
+  return rule(nullable, (value) => (isObject(value) ? tooBig(value) : 'must be an object'))
+}
+
+/** The same for a list of objects. */
+export function JsonObjects({ max }: { max: number }): PropertyDecorator {
+  return rule(false, (value) => {
+    if (!Array.isArray(value) || !value.every(isObject)) return 'must be a list of objects'
+    return value.length > max ? `must have at most ${max} entries` : tooBig(value)
+  })
+}
+
+function tooBig(value: unknown): string | null {
+  return JSON.stringify(value).length > 65_536 ? 'must not be larger than 64 KiB' : null
+}
+
+/** A property decorator from a function that says what is wrong, or null. */
+export function rule(nullable: boolean | undefined, problem: (value: unknown) => string | null): PropertyDecorator {
+  return ValidateBy({
+    name: 'rule',
+    validator: {
+      validate: (value: unknown) => (nullable === true && value === null) || problem(value) === null,
+      defaultMessage: (context) => problem(context?.value) ?? '',
+    },
+  })
+}

@@ -1,0 +1,15 @@
+import { Module } from '@nestjs/common'
+import { AuditModule } from '../../audit/index.ts'
+import { relationshipReads } from '../../jsonapi/index.ts'
+import { ApiKeysController } from './api-keys.controller.ts'
+import { ApiKeysRepository } from './api-keys.repository.ts'
+import { apiKeyResource } from './api-keys.resource.ts'
+import { ApiKeysService } from './api-keys.service.ts'
+
+@Module({
+  imports: [AuditModule],
+  controllers: [ApiKeysController, relationshipReads(apiKeyResource, ApiKeysService)],
+  providers: [ApiKeysRepository, ApiKeysService],
+  exports: [ApiKeysService],
+})
+export class ApiKeysModule {}

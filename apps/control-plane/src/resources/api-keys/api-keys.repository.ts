@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common'
+import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
+import type { ApiKey, Prisma } from '../../persistence/generated/client.ts'
+import { Database, includeArgument, listArguments, type Transaction } from '../../persistence/index.ts'
+import { apiKeyResource } from './api-keys.resource.ts'
+
+export type ApiKeyRow = ApiKey
+
+@Injectable()
+export class ApiKeysRepository {
+  constructor(private readonly database: Database) {}
+
+  async list(query: ListQuery): Promise<Page<ApiKeyRow>> {
+    const page = listArguments(apiKeyResource, query)
+    const { prisma } = this.database
+    const [rows, total] = await Promise.all([prisma.apiKey.findMany(page), prisma.apiKey.count({ where: page.where })])
+    return { rows, total }
+  }
+
+  async find(id: string, include: IncludeTree | null = null): Promise<ApiKeyRow | null> {
+    return this.database.prisma.apiKey.findUnique({ where: { id }, ...includeArgument(apiKeyResource, include) })
+  }
+
+  /** The row, kept from changing until the transaction ends. */
+  async lock(tx: Transaction, id: string): Promise<ApiKeyRow | null> {
+    await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id} FOR UPDATE`
+    return tx.apiKey.findUnique({ where: { id } })
+  }
+
+  async insert(tx: Transaction, data: Prisma.ApiKeyUncheckedCreateInput): Promise<ApiKeyRow> {
+    return tx.apiKey.create({ data })
+  }
+
+  async update(tx: Transaction, id: string, data: Prisma.ApiKeyUncheckedUpdateInput): Promise<ApiKeyRow> {
+    return tx.apiKey.update({ where: { id }, data })
+  }
+
+  async delete(tx: Transaction, id: string): Promise<void> {
+    await tx.apiKey.delete({ where: { id } })
+  }
+
+  async userExists(tx: Transaction, id: string): Promise<boolean> {
+    return (await tx.user.findUnique({ where: { id }, select: { id: true } })) !== null
+  }
+
+  /** Whether a key with this digest is there; a second caller waits until the first one's transaction has ended. */
+  async lockDigest(tx: Transaction, digest: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('apigate.api_keys.digest'))`
+    return (await tx.apiKey.findUnique({ where: { digest }, select: { id: true } })) !== null
+  }
+}

@@ -1,0 +1,19 @@
+import { defineResource } from '../../jsonapi/index.ts'
+import { userResource } from '../users/index.ts'
+import type { ApiKeyRow } from './api-keys.repository.ts'
+
+export const apiKeyResource = defineResource<ApiKeyRow>({
+  type: 'api_keys',
+  path: '/api/api-keys',
+  idPrefix: 'key',
+  attributes: {
+    name: { kind: 'text' },
+    prefix: { kind: 'text' },
+    scopes: { kind: 'list' },
+    expires_at: { kind: 'timestamp', nullable: true },
+    last_used: { kind: 'timestamp', nullable: true },
+    revoked_at: { kind: 'timestamp', nullable: true },
+    created_at: { kind: 'timestamp' },
+  },
+  relationships: { user: () => userResource },
+})

@@ -1,0 +1,3 @@
+export * from './api-keys.module.ts'
+export * from './api-keys.resource.ts'
+export * from './api-keys.service.ts'

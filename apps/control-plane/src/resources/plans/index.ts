@@ -1,0 +1,3 @@
+export * from './plans.module.ts'
+export * from './plans.resource.ts'
+export * from './plans.service.ts'

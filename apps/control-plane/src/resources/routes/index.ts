@@ -1,0 +1,3 @@
+export * from './routes.module.ts'
+export * from './routes.resource.ts'
+export * from './routes.service.ts'

@@ -1,0 +1,69 @@
+import { Controller, Delete, Get, Patch, Post } from '@nestjs/common'
+import { CurrentActor, type Actor } from '../../auth/index.ts'
+import {
+  collectionAnswer,
+  createdAnswer,
+  deletedAnswer,
+  FromBarePath,
+  FromCreation,
+  FromItemQuery,
+  FromListQuery,
+  FromPath,
+  FromUpdate,
+  FromWriteQuery,
+  resourceAnswer,
+  updatedAnswer,
+  type Answer,
+  type Creation,
+  type ItemQuery,
+  type ListQuery,
+} from '../../jsonapi/index.ts'
+import { RouteInput } from './routes.input.ts'
+import { routeResource } from './routes.resource.ts'
+import { RoutesService } from './routes.service.ts'
+
+@Controller(routeResource.path)
+export class RoutesController {
+  constructor(private readonly routes: RoutesService) {}
+
+  @Get()
+  async list(@FromListQuery(routeResource) query: ListQuery): Promise<Answer> {
+    return collectionAnswer(routeResource, query, await this.routes.list(query))
+  }
+
+  @Get(':id')
+  async get(@FromPath(routeResource) id: string, @FromItemQuery(routeResource) query: ItemQuery): Promise<Answer> {
+    return resourceAnswer(routeResource, query, await this.routes.get(id, query.include))
+  }
+
+  @Post()
+  async create(
+    @FromCreation(routeResource, RouteInput) creation: Creation<RouteInput>,
+    @FromWriteQuery(routeResource) query: ItemQuery,
+    @CurrentActor() actor: Actor,
+  ): Promise<Answer> {
+    const written = await this.routes.create(creation, actor)
+    return warned(createdAnswer(routeResource, query, written), await this.routes.warnings(written.row))
+  }
+
+  @Patch(':id')
+  async update(
+    @FromPath(routeResource) id: string,
+    @FromUpdate(routeResource, RouteInput) input: RouteInput,
+    @FromWriteQuery(routeResource) query: ItemQuery,
+    @CurrentActor() actor: Actor,
+  ): Promise<Answer> {
+    const written = await this.routes.update(id, input, actor)
+    return warned(updatedAnswer(routeResource, query, written), await this.routes.warnings(written.row))
+  }
+
+  @Delete(':id')
+  async delete(@FromBarePath(routeResource) id: string, @CurrentActor() actor: Actor): Promise<Answer> {
+    return deletedAnswer(await this.routes.delete(id, actor))
+  }
+}
+
+function warned(answer: Answer, warnings: string[]): Answer {
+  if (answer.document === null || warnings.length === 0) return answer
+  return { ...answer, document: { ...answer.document, meta: { warnings } } }
+}

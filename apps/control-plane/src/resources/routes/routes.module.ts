@@ -1,0 +1,21 @@
+import { Module } from '@nestjs/common'
+import { AuditModule } from '../../audit/index.ts'
+import { relationshipReads, relationshipWrites } from '../../jsonapi/index.ts'
+import { UpstreamsModule } from '../upstreams/index.ts'
+import { RoutesController } from './routes.controller.ts'
+import { RouteInput } from './routes.input.ts'
+import { RoutesRepository } from './routes.repository.ts'
+import { routeResource } from './routes.resource.ts'
+import { RoutesService } from './routes.service.ts'
+
+@Module({
+  imports: [AuditModule, UpstreamsModule],
+  controllers: [
+    RoutesController,
+    relationshipReads(routeResource, RoutesService),
+    relationshipWrites(routeResource, RoutesService, RouteInput),
+  ],
+  providers: [RoutesRepository, RoutesService],
+  exports: [RoutesService],
+})
+export class RoutesModule {}

@@ -1,0 +1,67 @@
+import { Injectable } from '@nestjs/common'
+import type { IncludeTree, ListQuery, Page, RowFields } from '../../jsonapi/index.ts'
+import { Prisma, type Route } from '../../persistence/generated/client.ts'
+import { Database, includeArgument, listArguments, type Transaction } from '../../persistence/index.ts'
+import type { RouteInput } from './routes.input.ts'
+import { routeResource } from './routes.resource.ts'
+
+export type RouteRow = Route
+/** The columns that a client writes, with the host's match type as it is stored. */
+export type RouteColumns = Omit<RowFields<RouteInput>, 'hostMatchType'> & Pick<Partial<RouteRow>, 'hostMatchType'>
+
+@Injectable()
+export class RoutesRepository {
+  constructor(private readonly database: Database) {}
+
+  async list(query: ListQuery): Promise<Page<RouteRow>> {
+    const page = listArguments(routeResource, query)
+    const { prisma } = this.database
+    const [rows, total] = await Promise.all([prisma.route.findMany(page), prisma.route.count({ where: page.where })])
+    return { rows, total }
+  }
+
+  async find(id: string, include: IncludeTree | null = null): Promise<RouteRow | null> {
+    return this.database.prisma.route.findUnique({ where: { id }, ...includeArgument(routeResource, include) })
+  }
+
+  /** The row, kept from changing until the transaction ends. */
+  async lock(tx: Transaction, id: string): Promise<RouteRow | null> {
+    await tx.$queryRaw`SELECT 1 FROM routes WHERE id = ${id} FOR UPDATE`
+    return tx.route.findUnique({ where: { id } })
+  }
+
+  async insert(tx: Transaction, row: RouteRow): Promise<RouteRow> {
+    return tx.route.create({ data: { ...row, ...json(row) } })
+  }
+
+  async update(tx: Transaction, id: string, columns: RouteColumns): Promise<RouteRow> {
+    return tx.route.update({ where: { id }, data: { ...columns, ...json(columns) } })
+  }
+
+  async delete(tx: Transaction, id: string): Promise<void> {
+    await tx.route.delete({ where: { id } })
+  }
+
+  /** Other enabled routes of the same priority, oldest first. */
+  async findRivals(route: RouteRow): Promise<RouteRow[]> {
+    return this.database.prisma.route.findMany({
+      where: { enabled: true, priority: route.priority, matchType: route.matchType, id: { not: route.id } },
+      orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
+    })
+  }
+}
+
+type JsonColumns = Partial<Record<'headers' | 'requestTransform' | 'responseTransform', unknown>>
+
+/** Prisma writes SQL NULL into a JSON column by a name of its own; undefined leaves the column alone. */
+function json({ headers, requestTransform, responseTransform }: JsonColumns) {
+  return {
+    headers: headers as Prisma.InputJsonValue | undefined,
+    requestTransform: nullable(requestTransform),
+    responseTransform: nullable(responseTransform),
+  }
+}
+
+function nullable(value: unknown) {
+  return value === null ? Prisma.DbNull : (value as Prisma.InputJsonValue | undefined)
+}

@@ -1,0 +1,133 @@
+import { routeProblems, sameRequests, type RouteConfig } from '@apigate/core'
+import { newId } from '@apigate/platform'
+import { Injectable } from '@nestjs/common'
+import { auditEntry, AuditedWrites } from '../../audit/index.ts'
+import type { Actor } from '../../auth/index.ts'
+import { routeItem } from '../../config-publisher/index.ts'
+import {
+  InputError,
+  notFound,
+  rowFields,
+  type Creation,
+  type IncludeTree,
+  type ListQuery,
+  type Page,
+  type Written,
+} from '../../jsonapi/index.ts'
+import { UpstreamsService } from '../upstreams/index.ts'
+import type { HostMatchType, RouteInput } from './routes.input.ts'
+import { RoutesRepository, type RouteColumns, type RouteRow } from './routes.repository.ts'
+import { routeResource } from './routes.resource.ts'
+
+@Injectable()
+export class RoutesService {
+  constructor(
+    private readonly routes: RoutesRepository,
+    private readonly upstreams: UpstreamsService,
+    private readonly writes: AuditedWrites,
+  ) {}
+
+  async list(query: ListQuery): Promise<Page<RouteRow>> {
+    return this.routes.list(query)
+  }
+
+  async get(id: string, include: IncludeTree | null): Promise<RouteRow> {
+    return existing(await this.routes.find(id, include), id)
+  }
+
+  async create({ id, input }: Creation<RouteInput>, actor: Actor): Promise<Written<RouteRow>> {
+    const now = new Date()
+    const route = merged(
+      { ...newRoute, id: id ?? newId('rte'), createdAt: now, updatedAt: now },
+      columnsOf(input, null),
+    )
+    checkCompiles(route)
+    return this.writes.run(actor, async (tx) => {
+      await this.upstreams.mustExist(tx, route.upstreamId)
+      const row = await this.routes.insert(tx, route)
+      return { row, audit: [auditEntry(routeResource, 'create', null, row)], items: [routeItem(row)] }
+    })
+  }
+
+  async update(id: string, input: RouteInput, actor: Actor): Promise<Written<RouteRow>> {
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(await this.routes.lock(tx, id), id)
+      const columns = columnsOf(input, before)
+      checkCompiles(merged(before, columns))
+      if (input.upstream_id !== undefined) await this.upstreams.mustExist(tx, input.upstream_id)
+      const row = await this.routes.update(tx, id, columns)
+      return { row, audit: [auditEntry(routeResource, 'update', before, row)], items: [routeItem(row)] }
+    })
+  }
+
+  async delete(id: string, actor: Actor): Promise<Written<null>> {
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(await this.routes.lock(tx, id), id)
+      await this.routes.delete(tx, id)
+      return {
+        row: null,
+        audit: [auditEntry(routeResource, 'delete', before, null)],
+        items: [{ kind: 'route', op: 'delete', id }],
+      }
+    })
+  }
+
+  /** What is allowed but may not be meant: another enabled route takes exactly the same requests. */
+  async warnings(row: RouteRow): Promise<string[]> {
+    const config = configOf(row)
+    const rivals = (await this.routes.findRivals(row)).filter((rival) => sameRequests(config, configOf(rival)))
+    return rivals.map(({ id }) => `${id} matches exactly the same requests at the same priority: the older route wins`)
+  }
+}
+
+const newRoute: Omit<RouteRow, 'id' | 'createdAt' | 'updatedAt'> = {
+  ...{ name: '', description: '', hostPattern: '', hostMatchType: null, pathPattern: '', matchType: 'prefix' },
+  ...{ methods: [], headers: [], pathRewrite: null, methodOverride: null, meteringExpr: null, meteringMode: 'request' },
+  ...{ protocol: 'http', priority: 0, authRequired: true, enabled: true, upstreamId: '' },
+  ...{ requestTransform: null, responseTransform: null },
+}
+
+function columnsOf(input: RouteInput, before: RouteRow | null): RouteColumns {
+  const { hostMatchType, ...columns } = rowFields(input)
+  const methods = input.methods?.map((method) => method.toUpperCase())
+  const methodOverride =
+    input.method_override?.toUpperCase() || (input.method_override === undefined ? undefined : null)
+  const emptied = { pathRewrite: input.path_rewrite === '' ? null : input.path_rewrite, methods, methodOverride }
+  const pattern = input.host_pattern ?? before?.hostPattern ?? ''
+  const sent = hostMatchType === undefined && pattern !== '' ? before?.hostMatchType : hostMatchType
+  return { ...columns, ...emptied, hostMatchType: sent || inferred(pattern) }
+}
+
+/** A host pattern without a match type: `*.` starts a wildcard; no pattern means any host. */
+function inferred(pattern: string): HostMatchType | null {
+  if (pattern === '') return null
+  return pattern.startsWith('*.') ? 'wildcard' : 'exact'
+}
+
+/** The row as it will be. */
+function merged(row: RouteRow, columns: RouteColumns): RouteRow {
+  const sent = Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined))
+  return { ...row, ...sent }
+}
+
+/** @throws InputError naming everything that the proxy could not compile. */
+function checkCompiles(row: RouteRow): void {
+  const problems = routeProblems(configOf(row)).map(({ field, message }) => ({
+    code: 'validation_error' as const,
+    field,
+    detail: `${field} ${message}`,
+  }))
+  const [first, ...rest] = problems
+  if (first) throw new InputError([first, ...rest])
+}
+
+function configOf(row: RouteRow): RouteConfig {
+  const item = routeItem(row)
+  if (item.kind !== 'route' || item.op !== 'put') throw new Error('a route became something else')
+  return item.value
+}
+
+function existing(row: RouteRow | null, id: string): RouteRow {
+  if (row === null) throw notFound(routeResource, id)
+  return row
+}

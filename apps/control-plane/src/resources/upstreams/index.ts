@@ -1,0 +1,3 @@
+export * from './upstreams.module.ts'
+export * from './upstreams.resource.ts'
+export * from './upstreams.service.ts'

@@ -1,0 +1,57 @@
+import type { UpstreamAuthType } from '@apigate/core'
+import { Flag, Integer, OneOf, Required, rule, Text } from '../../jsonapi/index.ts'
+
+export const upstreamAuthTypes = ['none', 'bearer', 'header', 'basic'] as const satisfies UpstreamAuthType[]
+
+export class UpstreamInput {
+  @Required() @Text({ min: 1, max: 100 }) name?: string
+  @Text({ max: 2000 }) description?: string
+  @Required() @BaseUrl() base_url?: string
+  @Integer({ min: 1, max: 600_000 }) timeout_ms?: number
+  @Integer({ min: 0, max: 100_000 }) max_idle_conns?: number
+  @Integer({ min: 0, max: 3_600_000 }) idle_conn_timeout_ms?: number
+  @OneOf(upstreamAuthTypes) auth_type?: UpstreamAuthType
+  @HeaderName() auth_header?: string | null
+  /** Write-only: the token, the header's value, or `user:password`. */
+  @HeaderValue() auth_value?: string | null
+  @Unsupported([], (value) => Array.isArray(value) && value.length === 0) targets?: never[]
+  @Unsupported(null, (value) => value === null) health_check?: null
+  @Unsupported(0, (value) => value === 0) retries?: 0
+  @Flag() enabled?: boolean
+}
+
+function BaseUrl(): PropertyDecorator {
+  return rule(false, (value) => {
+    if (typeof value !== 'string' || value.length > 2000) return 'must be a URL of at most 2000 characters'
+    if (!/^https?:\/\/[^\s\\]+$/i.test(value) || !URL.canParse(value)) return 'must be an http:// or https:// URL'
+    const url = new URL(value)
+    if (url.username !== '' || url.password !== '') return 'must not hold credentials: use auth_type and auth_value'
+    return /[?#]/.test(value) ? 'must not have a query or a fragment' : null
+  })
+}
+
+/** Those frame the message or belong to the proxy (RFC 9110 §7.6.1). */
+const ownHeaders =
+  /^(host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|proxy-connection|expect|via)$/i
+
+function HeaderName(): PropertyDecorator {
+  return rule(true, (value) => {
+    if (typeof value !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(value)) return 'must be a header name'
+    return ownHeaders.test(value) ? 'is a header that the proxy sets itself' : null
+  })
+}
+
+function HeaderValue(): PropertyDecorator {
+  return rule(true, (value) =>
+    typeof value === 'string' && /^[\x20-\x7e]{1,4096}$/.test(value)
+      ? null
+      : 'must be 1 to 4096 visible ASCII characters',
+  )
+}
+
+/** The column is there, the proxy cannot do it yet: only the default is taken. */
+function Unsupported(byDefault: unknown, isDefault: (value: unknown) => boolean): PropertyDecorator {
+  return rule(false, (value) =>
+    isDefault(value) ? null : `is not supported by this version: leave it out, or send ${JSON.stringify(byDefault)}`,
+  )
+}

@@ -1,0 +1,48 @@
+import { Injectable } from '@nestjs/common'
+import type { ListQuery, Page } from '../../jsonapi/index.ts'
+import type { Prisma, Upstream } from '../../persistence/generated/client.ts'
+import { Database, listArguments, type Transaction } from '../../persistence/index.ts'
+import { upstreamResource } from './upstreams.resource.ts'
+
+export type UpstreamRow = Upstream
+
+@Injectable()
+export class UpstreamsRepository {
+  constructor(private readonly database: Database) {}
+
+  async list(query: ListQuery): Promise<Page<UpstreamRow>> {
+    const page = listArguments(upstreamResource, query)
+    const { prisma } = this.database
+    const [rows, total] = await Promise.all([
+      prisma.upstream.findMany(page),
+      prisma.upstream.count({ where: page.where }),
+    ])
+    return { rows, total }
+  }
+
+  async find(id: string, from: Transaction = this.database.prisma): Promise<UpstreamRow | null> {
+    return from.upstream.findUnique({ where: { id } })
+  }
+
+  /** The row, kept from changing until the transaction ends. */
+  async lock(tx: Transaction, id: string): Promise<UpstreamRow | null> {
+    await tx.$queryRaw`SELECT 1 FROM upstreams WHERE id = ${id} FOR UPDATE`
+    return this.find(id, tx)
+  }
+
+  async insert(tx: Transaction, data: Prisma.UpstreamUncheckedCreateInput): Promise<UpstreamRow> {
+    return tx.upstream.create({ data })
+  }
+
+  async update(tx: Transaction, id: string, data: Prisma.UpstreamUncheckedUpdateInput): Promise<UpstreamRow> {
+    return tx.upstream.update({ where: { id }, data })
+  }
+
+  async delete(tx: Transaction, id: string): Promise<void> {
+    await tx.upstream.delete({ where: { id } })
+  }
+
+  async countRoutes(tx: Transaction, id: string): Promise<number> {
+    return tx.route.count({ where: { upstreamId: id } })
+  }
+}

@@ -1,0 +1,91 @@
+import { ApiError } from '@apigate/errors'
+import { newId, type Sealer } from '@apigate/platform'
+import { Inject, Injectable } from '@nestjs/common'
+import { auditEntry, AuditedWrites } from '../../audit/index.ts'
+import type { Actor } from '../../auth/index.ts'
+import { upstreamItem } from '../../config-publisher/index.ts'
+import {
+  InputError,
+  notFound,
+  rowFields,
+  type Creation,
+  type ListQuery,
+  type Page,
+  type Written,
+} from '../../jsonapi/index.ts'
+import type { Transaction } from '../../persistence/index.ts'
+import { SEALER } from '../../settings.module.ts'
+import { mergeCredentials } from './upstream-credentials.ts'
+import type { UpstreamInput } from './upstreams.input.ts'
+import { UpstreamsRepository, type UpstreamRow } from './upstreams.repository.ts'
+import { upstreamResource } from './upstreams.resource.ts'
+
+@Injectable()
+export class UpstreamsService {
+  constructor(
+    private readonly upstreams: UpstreamsRepository,
+    private readonly writes: AuditedWrites,
+    @Inject(SEALER) private readonly sealer: Sealer,
+  ) {}
+
+  async list(query: ListQuery): Promise<Page<UpstreamRow>> {
+    return this.upstreams.list(query)
+  }
+
+  async get(id: string): Promise<UpstreamRow> {
+    return existing(await this.upstreams.find(id), id)
+  }
+
+  async create({ id, input }: Creation<UpstreamInput>, actor: Actor): Promise<Written<UpstreamRow>> {
+    const credentials = mergeCredentials(input, undefined, this.sealer)
+    return this.writes.run(actor, async (tx) => {
+      const row = await this.upstreams.insert(tx, {
+        ...{ id: id ?? newId('ups'), name: '', baseUrl: '' },
+        ...{ ...columnsOf(input), ...credentials },
+      })
+      return { row, audit: [auditEntry(upstreamResource, 'create', null, row)], items: [upstreamItem(row)] }
+    })
+  }
+
+  async update(id: string, input: UpstreamInput, actor: Actor): Promise<Written<UpstreamRow>> {
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(await this.upstreams.lock(tx, id), id)
+      const row = await this.upstreams.update(tx, id, {
+        ...columnsOf(input),
+        ...mergeCredentials(input, before, this.sealer),
+      })
+      return { row, audit: [auditEntry(upstreamResource, 'update', before, row)], items: [upstreamItem(row)] }
+    })
+  }
+
+  async delete(id: string, actor: Actor): Promise<Written<null>> {
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(await this.upstreams.lock(tx, id), id)
+      const routes = await this.upstreams.countRoutes(tx, id)
+      if (routes > 0) throw ApiError.of('conflict', `still used by ${routes} routes`)
+      await this.upstreams.delete(tx, id)
+      return {
+        row: null,
+        audit: [auditEntry(upstreamResource, 'delete', before, null)],
+        items: [{ kind: 'upstream', op: 'delete', id }],
+      }
+    })
+  }
+
+  /** @throws InputError about `upstream_id` */
+  async mustExist(tx: Transaction, id: string): Promise<void> {
+    if ((await this.upstreams.find(id, tx)) !== null) return
+    throw InputError.of('not_found', 'upstream_id', `there is no upstream "${id}"`)
+  }
+}
+
+/** `auth_value` has no column of its own, and a `health_check` can only be null yet, as the column is. */
+function columnsOf(input: UpstreamInput) {
+  const { authValue: _value, healthCheck: _check, ...columns } = rowFields(input)
+  return columns
+}
+
+function existing(row: UpstreamRow | null, id: string): UpstreamRow {
+  if (row === null) throw notFound(upstreamResource, id)
+  return row
+}

@@ -1,0 +1,3 @@
+export * from './users.module.ts'
+export * from './users.resource.ts'
+export * from './users.service.ts'

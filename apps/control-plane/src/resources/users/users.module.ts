@@ -1,0 +1,21 @@
+import { Module } from '@nestjs/common'
+import { AuditModule } from '../../audit/index.ts'
+import { relationshipReads, relationshipWrites } from '../../jsonapi/index.ts'
+import { PlansModule } from '../plans/index.ts'
+import { UsersController } from './users.controller.ts'
+import { UserInput } from './users.input.ts'
+import { UsersRepository } from './users.repository.ts'
+import { userResource } from './users.resource.ts'
+import { UsersService } from './users.service.ts'
+
+@Module({
+  imports: [AuditModule, PlansModule],
+  controllers: [
+    UsersController,
+    relationshipReads(userResource, UsersService),
+    relationshipWrites(userResource, UsersService, UserInput),
+  ],
+  providers: [UsersRepository, UsersService],
+  exports: [UsersService],
+})
+export class UsersModule {}

@@ -1,0 +1,51 @@
+import { Injectable } from '@nestjs/common'
+import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
+import type { Prisma, User } from '../../persistence/generated/client.ts'
+import { Database, includeArgument, listArguments, type Transaction } from '../../persistence/index.ts'
+import { userResource } from './users.resource.ts'
+
+export type UserRow = User
+
+@Injectable()
+export class UsersRepository {
+  constructor(private readonly database: Database) {}
+
+  async list(query: ListQuery): Promise<Page<UserRow>> {
+    const page = listArguments(userResource, query)
+    const { prisma } = this.database
+    const [rows, total] = await Promise.all([prisma.user.findMany(page), prisma.user.count({ where: page.where })])
+    return { rows, total }
+  }
+
+  async find(id: string, include: IncludeTree | null = null): Promise<UserRow | null> {
+    return this.database.prisma.user.findUnique({ where: { id }, ...includeArgument(userResource, include) })
+  }
+
+  /** The row, kept from changing until the transaction ends. */
+  async lock(tx: Transaction, id: string): Promise<UserRow | null> {
+    await tx.$queryRaw`SELECT 1 FROM users WHERE id = ${id} FOR UPDATE`
+    return tx.user.findUnique({ where: { id } })
+  }
+
+  async insert(tx: Transaction, data: Prisma.UserUncheckedCreateInput): Promise<UserRow> {
+    return tx.user.create({ data })
+  }
+
+  async update(tx: Transaction, id: string, data: Prisma.UserUncheckedUpdateInput): Promise<UserRow> {
+    return tx.user.update({ where: { id }, data })
+  }
+
+  /** The user's keys go with the user. */
+  async delete(tx: Transaction, id: string): Promise<void> {
+    await tx.user.delete({ where: { id } })
+  }
+
+  async keyIds(tx: Transaction, id: string): Promise<string[]> {
+    const keys = await tx.apiKey.findMany({ where: { userId: id }, select: { id: true }, orderBy: { id: 'asc' } })
+    return keys.map((key) => key.id)
+  }
+
+  async countOwnedGroups(tx: Transaction, id: string): Promise<number> {
+    return tx.group.count({ where: { ownerId: id } })
+  }
+}

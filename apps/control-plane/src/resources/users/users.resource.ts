@@ -1,0 +1,20 @@
+import { defineResource } from '../../jsonapi/index.ts'
+import { planResource } from '../plans/index.ts'
+import { userStatuses } from './users.input.ts'
+import type { UserRow } from './users.repository.ts'
+
+export const userResource = defineResource<UserRow>({
+  type: 'users',
+  path: '/api/users',
+  idPrefix: 'usr',
+  attributes: {
+    email: { kind: 'text' },
+    name: { kind: 'text' },
+    status: { kind: 'enum', values: userStatuses },
+    plan_id: { kind: 'text' },
+    trial_ends_at: { kind: 'timestamp', nullable: true },
+    created_at: { kind: 'timestamp' },
+    updated_at: { kind: 'timestamp' },
+  },
+  relationships: { plan: () => planResource },
+})

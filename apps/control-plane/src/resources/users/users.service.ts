@@ -1,0 +1,87 @@
+import { ApiError } from '@apigate/errors'
+import { newId } from '@apigate/platform'
+import { Injectable } from '@nestjs/common'
+import { auditEntry, AuditedWrites } from '../../audit/index.ts'
+import type { Actor } from '../../auth/index.ts'
+import { userItem } from '../../config-publisher/index.ts'
+import {
+  notFound,
+  rowFields,
+  type Creation,
+  type IncludeTree,
+  type ListQuery,
+  type Page,
+  type Written,
+} from '../../jsonapi/index.ts'
+import { PlansService } from '../plans/index.ts'
+import type { UserInput } from './users.input.ts'
+import { UsersRepository, type UserRow } from './users.repository.ts'
+import { userResource } from './users.resource.ts'
+
+const dayMs = 86_400_000
+
+@Injectable()
+export class UsersService {
+  constructor(
+    private readonly users: UsersRepository,
+    private readonly plans: PlansService,
+    private readonly writes: AuditedWrites,
+  ) {}
+
+  async list(query: ListQuery): Promise<Page<UserRow>> {
+    return this.users.list(query)
+  }
+
+  async get(id: string, include: IncludeTree | null): Promise<UserRow> {
+    return existing(await this.users.find(id, include), id)
+  }
+
+  async create({ id, input }: Creation<UserInput>, actor: Actor): Promise<Written<UserRow>> {
+    return this.writes.run(actor, async (tx) => {
+      const plan = await this.plans.assignable(tx, input.plan_id)
+      const row = await this.users.insert(tx, {
+        ...{ id: id ?? newId('usr'), email: '', ...rowFields(input) },
+        ...{ planId: plan.id, trialEndsAt: trialEnd(plan.trialDays) },
+      })
+      return { row, audit: [auditEntry(userResource, 'create', null, row)], items: [userItem(row)] }
+    })
+  }
+
+  async update(id: string, input: UserInput, actor: Actor): Promise<Written<UserRow>> {
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(await this.users.lock(tx, id), id)
+      // Who has a disabled plan keeps it; the trial is that of the new plan.
+      const moves = input.plan_id !== undefined && input.plan_id !== before.planId
+      const trial = moves ? { trialEndsAt: trialEnd((await this.plans.assignable(tx, input.plan_id)).trialDays) } : {}
+      const row = await this.users.update(tx, id, { ...rowFields(input), ...trial })
+      return { row, audit: [auditEntry(userResource, 'update', before, row)], items: [userItem(row)] }
+    })
+  }
+
+  async delete(id: string, actor: Actor): Promise<Written<null>> {
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(await this.users.lock(tx, id), id)
+      const groups = await this.users.countOwnedGroups(tx, id)
+      if (groups > 0) throw ApiError.of('conflict', `still the owner of ${groups} groups`)
+      const keys = await this.users.keyIds(tx, id)
+      await this.users.delete(tx, id)
+      return {
+        row: null,
+        audit: [auditEntry(userResource, 'delete', before, null)],
+        items: [
+          ...keys.map((key) => ({ kind: 'key', op: 'delete', id: key }) as const),
+          { kind: 'user', op: 'delete', id },
+        ],
+      }
+    })
+  }
+}
+
+function trialEnd(trialDays: number): Date | null {
+  return trialDays > 0 ? new Date(Date.now() + trialDays * dayMs) : null
+}
+
+function existing(row: UserRow | null, id: string): UserRow {
+  if (row === null) throw notFound(userResource, id)
+  return row
+}

@@ -1,0 +1,25 @@
+import {
+  createLogger,
+  openConfigFeedReader,
+  openFleetBus,
+  openUsageQueue,
+  SettingsError,
+  shutdownOnSignal,
+} from '@apigate/platform'
+import { loadConfig } from './config.ts'
+import { startWorker } from './worker.ts'
+
+try {
+  const config = loadConfig()
+  const log = createLogger({ name: 'proxy', level: config.logLevel })
+  const feed = openConfigFeedReader(config, log)
+  const bus = openFleetBus(config, log)
+  const queue = openUsageQueue(config, log)
+  const worker = await startWorker({ config, log, feed, bus, queue })
+  shutdownOnSignal(log, worker.shutdownSteps)
+} catch (error) {
+  // Before there is a logger, and for a person: a setting, a taken port, a folder that cannot be written.
+  const text = error instanceof SettingsError ? error.message : `the proxy cannot start: ${String(error)}`
+  process.stderr.write(`${text}\n`)
+  process.exit(1)
+}

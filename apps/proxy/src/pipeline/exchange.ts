@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { PlanConfig, RouteConfig, RouteMatch } from '@apigate/core'
+import type { ErrorCode } from '@apigate/errors'
+import type { Logger } from '@apigate/platform'
+import type { BucketLevel, Limits, QuotaReservation } from '../limits/limits.ts'
+import type { ClientConnection } from '../server/client-connection.ts'
+import type { TrafficCounters } from '../status/traffic.counters.ts'
+import type { Owner } from '../tables/owner.table.ts'
+import type { Tables } from '../tables/tables.ts'
+import type { TrustedProxies } from '../trusted-proxies.ts'
+import type { Upstream } from '../upstream/upstream.ts'
+import type { WebSocketForwarder } from '../upstream/websocket.forwarder.ts'
+import type { UsageRecorder } from '../usage/index.ts'
+
+/** What the stages work with: one for the whole worker. */
+export interface Gateway {
+  readonly live: { readonly current: Tables | null }
+  readonly limits: Limits
+  readonly usage: UsageRecorder
+  readonly counters: TrafficCounters
+  readonly webSockets: WebSocketForwarder
+  readonly trustedProxies: TrustedProxies
+  readonly recordClientIp: boolean
+  readonly log: Logger
+  /** Answers ask clients to go elsewhere. */
+  isDraining: boolean
+  /** What runs is being cut off, because the worker must end. */
+  isCuttingOff: boolean
+}
+
+/** What runs at the upstream for an exchange. */
+export interface UpstreamWork {
+  /** The client went away: records what was used until now, and ends the work. */
+  abandon(): void
+  /** Ends the work; nothing of it is looked at any more. */
+  abort(): void
+}
+
+/** One request and its answer: what each stage learned, for the stages after it. */
+export class Exchange {
+  readonly gateway: Gateway
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  /** Kept apart: undici takes it off the request. */
+  readonly socket: Socket
+  readonly connection: ClientConnection
+  /** The bytes behind the head of an upgrade request; null for every other request. */
+  readonly upgradeHead: Buffer | null
+  /** Unix ms. */
+  readonly receivedAtMs: number
+  /** Monotonic ms. */
+  readonly startedAtMs: number
+  readonly requestId: string
+  /** The tables that this request keeps. */
+  readonly tables: Tables | null
+  /** The client waits for "100 Continue" before it sends the body. */
+  awaitsContinue = false
+
+  // What the client asks for, normalised once.
+  method: string
+  /** As it came. */
+  authority = ''
+  host = ''
+  path = ''
+  query = ''
+
+  // match route
+  match: RouteMatch | null = null
+  route: RouteConfig | null = null
+  upstream: Upstream | null = null
+
+  // authenticate, check owner
+  keySlot = -1
+  keyId: string | null = null
+  isKeyInAuthorization = false
+  owner: Owner | null = null
+  plan: PlanConfig | null = null
+
+  // reserve quota, take rate token
+  quota: QuotaReservation | null = null
+  token: BucketLevel | null = null
+
+  // rewrite
+  upstreamMethod = ''
+  upstreamPath = ''
+  upstreamHeaders: string[] = []
+
+  // forward
+  /** The upstream was asked: from here on its answer is metered. */
+  isForwarded = false
+  /** The work at the upstream; null while there is none. */
+  call: UpstreamWork | null = null
+  requestBytes = 0
+  responseBytes = 0
+
+  // meter, record
+  /** Of the answer; 0 until there is one. */
+  status = 0
+  /** The gateway answered, not the upstream. */
+  isOwnAnswer = false
+  errorCode: ErrorCode | null = null
+  units = 0
+  /** The event is recorded: nothing may be added to the answer any more. */
+  isFinished = false
+
+  constructor(
+    gateway: Gateway,
+    connection: ClientConnection,
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    upgradeHead: Buffer | null,
+  ) {
+    this.gateway = gateway
+    this.connection = connection
+    this.request = request
+    this.response = response
+    this.socket = request.socket
+    this.requestId = requestId
+    this.upgradeHead = upgradeHead
+    this.receivedAtMs = Date.now()
+    this.startedAtMs = performance.now()
+    this.tables = gateway.live.current
+    this.method = request.method ?? ''
+  }
+
+  /** The client's address, as far as it can be known. */
+  get clientAddress(): string {
+    const { address, isTrusted } = this.connection
+    const forwardedFor = isTrusted ? this.request.headers['x-forwarded-for'] : undefined
+    return typeof forwardedFor === 'string' ? this.gateway.trustedProxies.clientAddress(address, forwardedFor) : address
+  }
+
+  /** Nobody reads the answer any more. */
+  get isClientGone(): boolean {
+    return this.socket.destroyed
+  }
+}

@@ -1,0 +1,150 @@
+import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { WireLimits } from '../config.ts'
+import { Exchange, type Gateway } from '../pipeline/exchange.ts'
+import { finish, refuse } from '../pipeline/finish.ts'
+import { runPipeline } from '../pipeline/index.ts'
+import { refusal } from '../pipeline/refusal.ts'
+import { connectionOf } from './client-connection.ts'
+import { refusalOfParseError, refuseRaw } from './parse-error.ts'
+import { requestIdOf } from './request-id.ts'
+import { checkWire } from './wire-checks.ts'
+
+export interface TrafficServerOptions {
+  host: string
+  /** 0 = any free port. */
+  port: number
+  limits: WireLimits
+  gateway: Gateway
+}
+
+const noConnect = refusal('method_not_allowed', 'This is no tunnel.')
+const upgradeWithBody = refusal('bad_request', 'An upgrade has no body.')
+
+/** The server that clients talk to: makes an `Exchange` of each request and gives it to the pipeline. */
+export class TrafficServer {
+  readonly #options: TrafficServerOptions
+  readonly #server: Server
+
+  constructor(options: TrafficServerOptions) {
+    this.#options = options
+    const { limits } = options
+    const server = createServer({
+      // Strict parsing is Node's default; said here because so much rests on it.
+      insecureHTTPParser: false,
+      // Checked by `checkWire`, which answers with a body.
+      requireHostHeader: false,
+      // The request line counts too. A URL beyond its own limit is told so up to this.
+      maxHeaderSize: limits.headerBytesMax + limits.urlBytesMax,
+      headersTimeout: Math.min(limits.headersTimeoutMs, limits.requestTimeoutMs),
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: limits.keepAliveTimeoutMs,
+      optimizeEmptyRequests: true,
+      shouldUpgradeCallback: isWebSocketUpgrade,
+    })
+    // Node drops what is beyond silently; `checkWire` refuses it.
+    server.maxHeadersCount = 0
+    server.on('request', (request, response) => this.#onRequest(request, response, false))
+    server.on('checkContinue', (request, response) => this.#onRequest(request, response, true))
+    server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
+    server.on('connect', (_request, socket) => refuseRaw(socket as Socket, noConnect))
+    server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket))
+    this.#server = server
+  }
+
+  /** @throws when the port cannot be bound. */
+  async listen(): Promise<number> {
+    const { host, port } = this.#options
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(port, host, resolve)
+    })
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  /** Takes no connection any more; resolves when the last answer is out and every connection closed. */
+  stopAccepting(): Promise<void> {
+    if (!this.#server.listening) return Promise.resolve()
+    return new Promise((resolve) => this.#server.close(() => resolve()))
+  }
+
+  /** Cuts off what still runs. */
+  closeAllConnections(): void {
+    this.#server.closeAllConnections()
+  }
+
+  #onRequest(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const exchange = this.#begin(request, response, null)
+    exchange.awaitsContinue = awaitsContinue
+    const verdict = checkWire(exchange, this.#options.limits)
+    if (verdict !== null) refuse(exchange, verdict)
+    else runPipeline(exchange)
+  }
+
+  /** Until the upstream agrees, an upgrade is answered as any request is. */
+  #onUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
+    const socket = duplex as Socket
+    socket.on('error', () => socket.destroy())
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket)
+    response.on('finish', () => socket.destroySoon())
+    // Node's server has let go of the socket, and with it of this.
+    socket.on('drain', () => response.emit('drain'))
+    const exchange = this.#begin(request, response, head)
+    const verdict = checkWire(exchange, this.#options.limits)
+    if (verdict !== null) refuse(exchange, verdict)
+    else if (hasBodyFraming(request)) refuse(exchange, upgradeWithBody)
+    else runPipeline(exchange)
+  }
+
+  #begin(request: IncomingMessage, response: ServerResponse, upgradeHead: Buffer | null): Exchange {
+    const { gateway } = this.#options
+    const connection = connectionOf(request.socket, gateway.trustedProxies)
+    const requestId = requestIdOf(request.headers['x-request-id'])
+    const exchange = new Exchange(gateway, connection, request, response, requestId, upgradeHead)
+    connection.newest = exchange
+    gateway.counters.inFlight += 1
+    response.on('close', () => onResponseClosed(exchange))
+    return exchange
+  }
+
+  /** The parser gave up, or a client was too slow. Nothing more can be read from this connection. */
+  #onClientError(error: Error & { code?: string }, socket: Socket): void {
+    const { newest } = connectionOf(socket, this.#options.gateway.trustedProxies)
+    const verdict = refusalOfParseError(error)
+    if (newest === null || newest.isFinished) {
+      // An answer that is not out yet would be mixed up with this one.
+      const isIdle = newest === null || newest.response.writableFinished
+      if (isIdle && socket.writable && error.code !== 'ECONNRESET') refuseRaw(socket, verdict)
+      else socket.destroy(error)
+    } else if (newest.status === 0 && !newest.request.complete && error.code !== 'ECONNRESET') {
+      refuse(newest, verdict)
+    } else {
+      socket.destroy(error)
+    }
+  }
+}
+
+function onResponseClosed(exchange: Exchange): void {
+  exchange.gateway.counters.inFlight -= 1
+  if (exchange.isFinished) return
+  if (exchange.call !== null) {
+    exchange.call.abandon()
+    return
+  }
+  exchange.status = 499
+  exchange.errorCode = 'client_closed_request'
+  finish(exchange, () => {})
+}
+
+/** Other protocols (`h2c`) are not spoken here; RFC 9110 §7.8 lets a server go on as if nobody had asked. */
+function isWebSocketUpgrade(request: IncomingMessage): boolean {
+  return request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket'
+}
+
+function hasBodyFraming({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+}

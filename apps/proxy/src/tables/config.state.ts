@@ -1,0 +1,156 @@
+import {
+  compileRoutes,
+  type ConfigItem,
+  type KeyConfig,
+  type PlanConfig,
+  type RouteConfig,
+  type RouteTable,
+  type UpstreamConfig,
+} from '@apigate/core'
+import type { Sealer } from '@apigate/platform'
+import { buildUpstreams, type Upstream } from '../upstream/upstream.ts'
+import { KeyTable, noOwner } from './key.table.ts'
+import { OwnerTable } from './owner.table.ts'
+import type { Tables } from './tables.ts'
+
+/** Told when keys and their slots change; everything else is read from the tables. */
+export interface KeyListener {
+  /** A key that was not there before is in this slot. */
+  keyAdded(slot: number): void
+  /** The key was changed or is gone: what it opened and is still running must be looked at. */
+  keyChanged(id: string): void
+}
+
+/**
+ * The configuration of one epoch, as items came in, and the tables made of it.
+ *
+ * Plans, owners and keys take effect item by item. Routes and upstreams are compiled together at `compile`; when that
+ * fails the last good ones stay, and keys can still be revoked. `problem` is non-null until everything that came in is
+ * live, whoever repairs it: a later item of the same resource, or a fresh snapshot.
+ */
+export class ConfigState {
+  readonly epoch: string
+  /** Set when these tables go live: until then nobody has used their keys. */
+  listener: KeyListener | null = null
+  readonly #sealer: Pick<Sealer, 'open'>
+  readonly #plans = new Map<string, PlanConfig>()
+  readonly #owners = new OwnerTable()
+  readonly #keys = new KeyTable()
+  readonly #routeConfigs = new Map<string, RouteConfig>()
+  readonly #upstreamConfigs = new Map<string, UpstreamConfig>()
+  readonly #problems = new Map<string, string>()
+  #routes: RouteTable = compileRoutes([])
+  #upstreams: ReadonlyMap<string, Upstream>
+  #isRouteTableOld = true
+
+  /** @param upstreams what the state before has, so that unchanged upstreams keep their connections. */
+  constructor(epoch: string, upstreams: ReadonlyMap<string, Upstream>, sealer: Pick<Sealer, 'open'>) {
+    this.epoch = epoch
+    this.#upstreams = upstreams
+    this.#sealer = sealer
+  }
+
+  get problem(): string | null {
+    return this.#problems.size === 0 ? null : [...this.#problems.values()].join('; ')
+  }
+
+  /** Never throws: an item that is not usable is noted in `problem` and skipped. */
+  apply(item: ConfigItem): void {
+    const id = item.op === 'put' ? item.value.id : item.id
+    const name = `${item.kind} ${id}`
+    try {
+      if (item.op === 'put') this.#put(item)
+      else this.#delete(item.kind, id)
+      this.#problems.delete(name)
+    } catch (error) {
+      this.#problems.set(name, messageOf(error))
+    }
+  }
+
+  /** Compiles routes and upstreams if they have changed since. Never throws: see `problem`. */
+  compile(): void {
+    if (!this.#isRouteTableOld) return
+    try {
+      const upstreams = buildUpstreams(this.#upstreamConfigs.values(), this.#upstreams, this.#sealer)
+      this.#routes = compileRoutes([...this.#routeConfigs.values()])
+      this.#upstreams = upstreams
+      this.#isRouteTableOld = false
+      this.#problems.delete('routes')
+    } catch (error) {
+      this.#problems.set('routes', messageOf(error))
+    }
+  }
+
+  tables(revision: number): Tables {
+    return {
+      epoch: this.epoch,
+      revision,
+      routes: this.#routes,
+      upstreams: this.#upstreams,
+      plans: this.#plans,
+      owners: this.#owners,
+      keys: this.#keys,
+    }
+  }
+
+  #put(item: Extract<ConfigItem, { op: 'put' }>): void {
+    switch (item.kind) {
+      case 'plan':
+        this.#plans.set(item.value.id, item.value)
+        break
+      case 'user':
+      case 'group': {
+        const { id, status, planId } = item.value
+        this.#owners.put({ kind: item.kind, id, status, planId })
+        break
+      }
+      case 'key':
+        this.#putKey(item.value)
+        break
+      case 'upstream':
+        this.#upstreamConfigs.set(item.value.id, item.value)
+        this.#isRouteTableOld = true
+        break
+      case 'route':
+        this.#routeConfigs.set(item.value.id, item.value)
+        this.#isRouteTableOld = true
+        break
+    }
+  }
+
+  #putKey(key: KeyConfig): void {
+    const isNew = this.#keys.findId(key.id) === -1
+    const ownerId = key.userId ?? key.groupId
+    const place = ownerId === null ? noOwner : this.#owners.placeOf(ownerId)
+    if (place === -1) throw new Error(`key ${key.id}: there is no owner ${ownerId}`)
+    const slot = this.#keys.put(key, place)
+    if (isNew) this.listener?.keyAdded(slot)
+    else this.listener?.keyChanged(key.id)
+  }
+
+  #delete(kind: ConfigItem['kind'], id: string): void {
+    switch (kind) {
+      case 'plan':
+        this.#plans.delete(id)
+        break
+      case 'user':
+      case 'group':
+        this.#owners.delete(id)
+        break
+      case 'key':
+        this.#keys.delete(id)
+        this.listener?.keyChanged(id)
+        break
+      case 'upstream':
+        this.#isRouteTableOld = this.#upstreamConfigs.delete(id) || this.#isRouteTableOld
+        break
+      case 'route':
+        this.#isRouteTableOld = this.#routeConfigs.delete(id) || this.#isRouteTableOld
+        break
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,262 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ChangeMessage, SnapshotPointer } from '@apigate/contracts'
+import type { ConfigItem } from '@apigate/core'
+import type { Closeable, ConfigFeedReader, Logger, Sealer, Snapshot } from '@apigate/platform'
+import { ConfigState } from './config.state.ts'
+import type { LiveTables } from './live.tables.ts'
+import type { SnapshotCopy, SnapshotDisk } from './snapshot.disk.ts'
+import { readSnapshot } from './snapshot.reader.ts'
+
+const retryMsMax = 5_000
+/** How long changes may take to arrive after a snapshot that holds them; then the snapshot is loaded instead. */
+const catchUpMs = 2_000
+
+export interface ConfigSubscriberOptions {
+  feed: ConfigFeedReader
+  disk: SnapshotDisk
+  sealer: Pick<Sealer, 'open'>
+  live: LiveTables
+  log: Logger
+}
+
+/**
+ * Keeps the live tables at the feed's newest revision: a snapshot, then every change in order. A gap, another epoch or a
+ * body that is not what its pointer names lead to a fresh snapshot, built aside, while the old tables go on serving. A
+ * snapshot that is not usable as a whole is not used at all. The copy on disk is for a start without the feed.
+ */
+export class ConfigSubscriber implements Closeable {
+  readonly #options: ConfigSubscriberOptions
+  readonly #closing = new AbortController()
+  #state: ConfigState | null = null
+  /** Newest revision whose items were taken in. */
+  #seen = 0
+  /** Revision of the tables in which everything so far was live. */
+  #applied = 0
+  #parts: { revision: number; items: ConfigItem[][]; missing: number } | null = null
+  #following: Closeable | null = null
+  /** Only the handlers of the newest follow count. */
+  #follow = 0
+  #syncing: Promise<void> | null = null
+  #isPublishing = false
+  /** Epochs whose last messages still lie in the stream. */
+  readonly #staleEpochs = new Set<string>()
+  /** A gap that no snapshot bridges yet. */
+  #isWaiting = false
+  #copied: SnapshotPointer | null = null
+
+  constructor(options: ConfigSubscriberOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when there are tables, or when neither feed nor disk has any yet. Goes on in the background, for ever. */
+  async start(): Promise<void> {
+    try {
+      const snapshot = await this.#options.feed.latestSnapshot()
+      if (snapshot !== null) await this.#load(snapshot, true)
+    } catch (error) {
+      this.#report('the configuration feed gives no snapshot', error)
+    }
+    if (this.#state === null) await this.#loadFromDisk()
+    await this.#resume()
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    this.#follow += 1
+    await this.#following?.close()
+    await this.#syncing
+  }
+
+  async #loadFromDisk(): Promise<void> {
+    const { disk, log } = this.#options
+    try {
+      const snapshot = await disk.read()
+      if (snapshot === null) return
+      await this.#load(snapshot, false)
+      log.warn({ revision: this.#seen }, 'started from the snapshot on disk')
+    } catch (error) {
+      this.#report('the snapshot on disk is not usable', error)
+    }
+  }
+
+  /** Builds the snapshot aside and goes live with it. @throws when it is not usable; everything stays as it was then. */
+  async #load({ pointer, body }: Snapshot, isFromFeed: boolean): Promise<void> {
+    const { sealer, live, log } = this.#options
+    const copy = isFromFeed ? await this.#beginCopy(pointer) : null
+    try {
+      const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer)
+      await readSnapshot(pointer, copy === null ? body : copy.keep(body), (item) => state.apply(item))
+      state.compile()
+      if (state.problem !== null) throw new Error(`snapshot ${pointer.revision}: ${state.problem}`)
+      this.#state = state
+      this.#seen = pointer.revision
+      this.#applied = pointer.revision
+      this.#parts = null
+      this.#isWaiting = false
+      live.swap(state.tables(pointer.revision), null)
+      state.listener = live
+    } catch (error) {
+      await copy?.discard()
+      throw error
+    }
+    log.info({ epoch: pointer.epoch, revision: pointer.revision }, 'configuration loaded')
+    await this.#commitCopy(copy, pointer)
+  }
+
+  /** (Re)starts the stream of changes behind what was seen. */
+  async #resume(): Promise<void> {
+    const follow = ++this.#follow
+    await this.#following?.close()
+    const isCurrent = (): boolean => follow === this.#follow
+    this.#following = await this.#options.feed.follow(this.#seen, {
+      onChange: (message) => isCurrent() && this.#onChange(message),
+      onSnapshot: (pointer) => isCurrent() && this.#onSnapshot(pointer),
+      onConnected: (connected) => isCurrent() && this.#options.log.info({ connected }, 'configuration feed'),
+    })
+    if (this.#closing.signal.aborted) await this.#following.close()
+  }
+
+  #onChange(message: ChangeMessage): void {
+    const state = this.#state
+    if (state === null) return
+    if (message.epoch !== state.epoch) {
+      const isKnown = this.#isWaiting || this.#staleEpochs.has(message.epoch)
+      if (!isKnown) this.#sync(`a change of epoch ${message.epoch}`, message.epoch)
+      return
+    }
+    if (message.revision <= this.#seen) return
+    if (message.revision > this.#seen + 1) {
+      if (!this.#isWaiting) this.#sync(`a gap between revisions ${this.#seen} and ${message.revision}`)
+      return
+    }
+    const items = this.#collect(message)
+    if (items === null) return
+    for (const item of items) state.apply(item)
+    this.#seen = message.revision
+    this.#publish(state)
+  }
+
+  /** The items of a revision when its last part is there, else null. */
+  #collect(message: ChangeMessage): ConfigItem[] | null {
+    if (message.parts === 1) return message.items
+    if (this.#parts?.revision !== message.revision || this.#parts.items.length !== message.parts) {
+      const items: ConfigItem[][] = Array.from({ length: message.parts })
+      this.#parts = { revision: message.revision, items, missing: message.parts }
+    }
+    const { items } = this.#parts
+    if (items[message.part] === undefined) this.#parts.missing -= 1
+    items[message.part] = message.items
+    if (this.#parts.missing > 0) return null
+    this.#parts = null
+    return items.flat()
+  }
+
+  /** Compiles and swaps once for all changes of this turn of the event loop: many come at once after a start. */
+  #publish(state: ConfigState): void {
+    if (this.#isPublishing) return
+    this.#isPublishing = true
+    setImmediate(() => {
+      this.#isPublishing = false
+      if (state !== this.#state) return
+      state.compile()
+      if (state.problem === null) this.#applied = this.#seen
+      else this.#options.log.error({ problem: state.problem }, 'a configuration change is not usable')
+      this.#options.live.swap(state.tables(this.#applied), state.problem)
+    })
+  }
+
+  #onSnapshot(pointer: SnapshotPointer): void {
+    const state = this.#state
+    if (!this.#isNewer(pointer)) {
+      if (this.#copied?.sha256 !== pointer.sha256) void this.#copyNewest()
+    } else if (state === null || this.#isWaiting || pointer.epoch !== state.epoch) {
+      this.#sync('a newer snapshot')
+    } else {
+      // Its changes are on their way, unless the stream was trimmed in front of us and nothing came since.
+      void delay(catchUpMs, null, { signal: this.#closing.signal }).then(
+        () => (state === this.#state && this.#seen < pointer.revision ? this.#sync('changes that never came') : null),
+        () => {},
+      )
+    }
+  }
+
+  /** Loads the newest snapshot, trying again until there is a usable one. One at a time. */
+  #sync(reason: string, foreignEpoch: string | null = null): void {
+    if (this.#syncing !== null || this.#closing.signal.aborted) return
+    this.#options.log.info({ reason }, 'asking for a fresh snapshot')
+    this.#follow += 1
+    this.#syncing = this.#syncLoop(reason, foreignEpoch)
+      .catch((error: unknown) => this.#report('the configuration subscriber failed', error))
+      .finally(() => (this.#syncing = null))
+  }
+
+  async #syncLoop(reason: string, foreignEpoch: string | null): Promise<void> {
+    for (let attempt = 0; !this.#closing.signal.aborted; attempt++) {
+      try {
+        const snapshot = await this.#options.feed.latestSnapshot()
+        if (snapshot !== null && this.#isNewer(snapshot.pointer)) {
+          await this.#load(snapshot, true)
+        } else if (foreignEpoch !== null && snapshot?.pointer.epoch === this.#state?.epoch) {
+          this.#staleEpochs.add(foreignEpoch)
+        } else {
+          this.#isWaiting = true
+          if (this.#state !== null) this.#options.live.report(`no snapshot bridges ${reason}`)
+        }
+        return await this.#resume()
+      } catch (error) {
+        this.#report(`no fresh snapshot for ${reason}`, error)
+        await delay(Math.min(100 * 2 ** Math.min(attempt, 10), retryMsMax), null, {
+          signal: this.#closing.signal,
+        }).catch(() => {})
+      }
+    }
+  }
+
+  #isNewer(pointer: SnapshotPointer): boolean {
+    return this.#state === null || pointer.epoch !== this.#state.epoch || pointer.revision > this.#seen
+  }
+
+  async #copyNewest(): Promise<void> {
+    const { feed, log } = this.#options
+    try {
+      const snapshot = await feed.latestSnapshot()
+      if (snapshot === null || snapshot.pointer.epoch !== this.#state?.epoch) return
+      const copy = await this.#beginCopy(snapshot.pointer)
+      if (copy === null) return
+      try {
+        await readSnapshot(snapshot.pointer, copy.keep(snapshot.body), () => {})
+      } catch (error) {
+        await copy.discard()
+        throw error
+      }
+      await this.#commitCopy(copy, snapshot.pointer)
+    } catch (error) {
+      log.warn({ err: error }, 'the newest snapshot could not be copied to disk')
+    }
+  }
+
+  async #beginCopy(pointer: SnapshotPointer): Promise<SnapshotCopy | null> {
+    try {
+      return await this.#options.disk.begin(pointer)
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'no copy of the snapshot on disk')
+      return null
+    }
+  }
+
+  async #commitCopy(copy: SnapshotCopy | null, pointer: SnapshotPointer): Promise<void> {
+    if (copy === null) return
+    try {
+      await copy.commit()
+      this.#copied = pointer
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'no copy of the snapshot on disk')
+    }
+  }
+
+  #report(what: string, error: unknown): void {
+    if (this.#closing.signal.aborted) return
+    this.#options.log.warn({ err: error }, what)
+    this.#options.live.report(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}

@@ -1,0 +1,52 @@
+import type { LocalLimits } from '../limits/local.limits.ts'
+import { retireUpstreams } from '../upstream/upstream.ts'
+import type { KeyListener } from './config.state.ts'
+import type { Tables } from './tables.ts'
+
+/** What must look at its own when keys change: open WebSockets. */
+export interface KeyWatcher {
+  keyChanged(id: string): void
+  allKeysChanged(): void
+}
+
+/** The tables that requests start with, behind one reference, and why the newest configuration is not among them. */
+export class LiveTables implements KeyListener {
+  /** Null until the first snapshot. */
+  current: Tables | null = null
+  problem: string | null = null
+  /** Runs after every change of the two. */
+  onChange: () => void = () => {}
+  keyWatcher: KeyWatcher | null = null
+  readonly #limits: Pick<LocalLimits, 'forgetKey' | 'moveKeys'>
+
+  constructor(limits: Pick<LocalLimits, 'forgetKey' | 'moveKeys'>) {
+    this.#limits = limits
+  }
+
+  swap(tables: Tables, problem: string | null): void {
+    const old = this.current
+    this.current = tables
+    this.problem = problem
+    if (old !== null) {
+      if (old.upstreams !== tables.upstreams) retireUpstreams(old.upstreams, tables.upstreams)
+      if (old.keys !== tables.keys) {
+        this.#limits.moveKeys(old.keys, tables.keys)
+        this.keyWatcher?.allKeysChanged()
+      }
+    }
+    this.onChange()
+  }
+
+  report(problem: string): void {
+    this.problem = problem
+    this.onChange()
+  }
+
+  keyAdded(slot: number): void {
+    this.#limits.forgetKey(slot)
+  }
+
+  keyChanged(id: string): void {
+    this.keyWatcher?.keyChanged(id)
+  }
+}

@@ -1,0 +1,94 @@
+import type { Exchange } from '../pipeline/exchange.ts'
+import { connectionNames, hopByHopHeaders } from './hop-by-hop.ts'
+
+const PASS = 0
+const DROP = 1
+/** Dropped when the key was taken from it. */
+const AUTHORIZATION = 2
+/** Dropped unless the peer is a trusted proxy; the first three are then continued. */
+const FORWARDED = 3
+const VIA = 4
+
+/** By lower-case name with `-` for `_`: servers behind CGI read both as the same (`X_User_Id`). */
+const kinds = new Map<string, number>([
+  ...hopByHopHeaders.map((name) => [name, DROP] as const),
+  // Set below, or by the pool (`host`).
+  ...['host', 'x-api-key', 'x-request-id'].map((name) => [name, DROP] as const),
+  ...['x-user-id', 'x-group-id', 'x-key-id', 'x-plan-id'].map((name) => [name, DROP] as const),
+  ['authorization', AUTHORIZATION],
+  ['forwarded', FORWARDED],
+  ['x-real-ip', FORWARDED],
+  ['via', VIA],
+])
+
+const spellingsMax = 4_096
+/** By name as clients spell it, bounded, so that a request costs one look-up a header. */
+const kindBySpelling = new Map<string, number>()
+
+function kindOf(name: string): number {
+  const known = kindBySpelling.get(name)
+  if (known !== undefined) return known
+  const plain = name.toLowerCase().replaceAll('_', '-')
+  const kind = kinds.get(plain) ?? (plain.startsWith('x-forwarded-') ? FORWARDED : PASS)
+  if (kindBySpelling.size < spellingsMax) kindBySpelling.set(name, kind)
+  return kind
+}
+
+/**
+ * The headers for the upstream, names and values alternating: the client's in their order and spelling, duplicates
+ * included, without what is ours to say; then who calls, where it came from, and last the upstream's credentials.
+ * `Host` is the upstream's own (the pool sets it); the client's goes on as `X-Forwarded-Host`.
+ */
+export function upstreamRequestHeaders(exchange: Exchange): string[] {
+  const { request, owner, connection, upstream } = exchange
+  const { rawHeaders } = request
+  const named = connectionNames(request.headers.connection)
+  const credential = upstream!.credential
+  const headers: string[] = []
+  let via = '1.1 apigate'
+  let forwardedFor = connection.address
+  let forwardedProto = 'http'
+  let forwardedHost = exchange.authority
+
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    const value = rawHeaders[i + 1]!
+    const kind = kindOf(name)
+    if (kind === DROP || (kind === AUTHORIZATION && exchange.isKeyInAuthorization)) continue
+    if (named !== null && isNamed(named, name)) continue
+    if (credential !== null && name.length === credential[0].length && name.toLowerCase() === credential[0]) continue
+    if (kind === VIA) {
+      via = `${value}, ${via}`
+    } else if (kind === FORWARDED) {
+      if (!connection.isTrusted) continue
+      const lower = name.toLowerCase()
+      if (lower === 'x-forwarded-for') forwardedFor = `${value}, ${forwardedFor}`
+      else if (lower === 'x-forwarded-proto') forwardedProto = value
+      else if (lower === 'x-forwarded-host') forwardedHost = value
+      else headers.push(name, value)
+    } else {
+      headers.push(name, value)
+    }
+  }
+
+  headers.push('x-forwarded-for', forwardedFor, 'x-forwarded-proto', forwardedProto)
+  if (forwardedHost !== '') headers.push('x-forwarded-host', forwardedHost)
+  headers.push('via', via, 'x-request-id', exchange.requestId)
+  if (owner !== null) {
+    headers.push(owner.kind === 'user' ? 'x-user-id' : 'x-group-id', owner.id)
+    headers.push('x-key-id', exchange.keyId!, 'x-plan-id', owner.planId)
+  }
+  if (request.headers.te !== undefined && acceptsTrailers(request.headers.te)) headers.push('te', 'trailers')
+  if (credential !== null) headers.push(credential[0], credential[1])
+  return headers
+}
+
+/** `Connection: content-length` must not take the framing away. */
+function isNamed(named: readonly string[], name: string): boolean {
+  const lower = name.toLowerCase()
+  return lower !== 'content-length' && named.includes(lower)
+}
+
+function acceptsTrailers(te: unknown): boolean {
+  return typeof te === 'string' && /(?:^|,)\s*trailers\s*(?:,|;|$)/i.test(te)
+}

@@ -1,0 +1,29 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { limitHeaderNames } from '../limits/limit-headers.ts'
+import { connectionNames, hopByHopHeaders } from './hop-by-hop.ts'
+
+const never = new Set([...hopByHopHeaders, 'x-request-id'])
+/** An upstream's own limits would stand beside those of the key. */
+const notBesideLimits = new Set<string>([...never, ...limitHeaderNames])
+
+/**
+ * What of an upstream's headers the client gets, names and values alternating; names in lower case, as undici gives
+ * them, values of a repeated name one by one.
+ *
+ * @param hasLimits our limit headers are added.
+ * @param isChunked the answer to the client is chunked, so that trailers may be announced.
+ */
+export function clientAnswerHeaders(upstream: IncomingHttpHeaders, hasLimits: boolean, isChunked: boolean): string[] {
+  const dropped = hasLimits ? notBesideLimits : never
+  const named = connectionNames(upstream.connection)
+  const headers: string[] = []
+  for (const name in upstream) {
+    const value = upstream[name]
+    if (value === undefined) continue
+    if (dropped.has(name) && !(name === 'trailer' && isChunked)) continue
+    if (named !== null && named.includes(name) && name !== 'content-length') continue
+    if (typeof value === 'string') headers.push(name, value)
+    else for (const each of value) headers.push(name, each)
+  }
+  return headers
+}

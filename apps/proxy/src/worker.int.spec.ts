@@ -1,0 +1,131 @@
+import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { aCustomer, aRouteTo, put, startTestWorker, type TestWorker } from '../test/worker.fixture.ts'
+
+let upstream: FakeUpstream
+const workers: TestWorker[] = []
+
+async function worker(...options: Parameters<typeof startTestWorker>): Promise<TestWorker> {
+  const started = await startTestWorker(...options)
+  workers.push(started)
+  return started
+}
+
+beforeAll(async () => {
+  upstream = await startFakeUpstream()
+})
+afterEach(async () => {
+  for (const each of workers.splice(0)) await each.stop()
+})
+afterAll(() => upstream.close())
+
+test('a request with a good key reaches the upstream and is in the usage, with who, what and how much', async () => {
+  const customer = aCustomer({ rateLimitPerMinute: 60, requestsPerMonth: 1_000 })
+  const to = aRouteTo(`${upstream.url}/base/`, { pathPattern: '/api/*' })
+  const { url, event } = await worker({ items: [...customer.items, ...to.items] })
+
+  const answer = await fetch(`${url}/api/x%7e/../y?q=%7e`, {
+    method: 'POST',
+    body: 'hello',
+    headers: { authorization: `Bearer ${customer.key.clear}`, 'x-request-id': 'request-1' },
+  })
+  expect(answer.status).toBe(200)
+  expect(await answer.text()).toBe('{"ok":true}')
+  expect(answer.headers.get('x-request-id')).toBe('request-1')
+  expect(answer.headers.get('x-ratelimit-limit')).toBe('60')
+  expect(answer.headers.get('x-ratelimit-remaining')).toBe('59')
+  expect(answer.headers.get('x-quota-used')).toBe('1')
+  expect(answer.headers.get('x-quota-remaining')).toBe('999')
+
+  const seen = upstream.requests.at(-1)!
+  expect(seen.url).toBe('/base/api/y?q=%7e')
+  expect(seen.body.toString()).toBe('hello')
+  expect(seen.headers).toMatchObject({
+    'x-user-id': customer.userId,
+    'x-key-id': customer.key.config.id,
+    'x-plan-id': customer.plan.id,
+    'x-request-id': 'request-1',
+    'x-forwarded-for': '127.0.0.1',
+    'x-forwarded-proto': 'http',
+    'x-forwarded-host': new URL(url).host,
+    via: '1.1 apigate',
+    host: new URL(upstream.url).host,
+  })
+  expect(seen.headers).not.toHaveProperty('authorization')
+
+  expect(await event('request-1')).toMatchObject({
+    seq: 1,
+    user_id: customer.userId,
+    group_id: null,
+    api_key_id: customer.key.config.id,
+    plan_id: customer.plan.id,
+    route_id: to.route.id,
+    upstream_id: to.upstream.id,
+    method: 'POST',
+    path: '/api/y',
+    status_code: 200,
+    request_bytes: 5,
+    response_bytes: 11,
+    metered_units: 1,
+    error_code: null,
+    config_revision: 0,
+    client_ip: '127.0.0.1',
+  })
+})
+
+test('a key that is revoked is refused with the next request, and a new one is taken', async () => {
+  const customer = aCustomer()
+  const { url, feed } = await worker({ items: [...customer.items, ...aRouteTo(upstream.url).items] })
+  const status = async (key: string) => (await fetch(url, { headers: { 'x-api-key': key } })).status
+  expect(await status(customer.key.clear)).toBe(200)
+
+  feed.publish(put('key', { ...customer.key.config, revokedAtMs: Date.now() } as { id: string }))
+  expect(await status(customer.key.clear)).toBe(401)
+  const next = aCustomer()
+  expect(await status(next.key.clear)).toBe(401)
+  feed.publish(...next.items)
+  expect(await status(next.key.clear)).toBe(200)
+})
+
+test('without tables it is not ready, and says so to clients and operators', async () => {
+  const { url, statusUrl, feed, statuses } = await worker()
+  const answer = await fetch(url)
+  expect(answer.status).toBe(503)
+  expect(await answer.json()).toMatchObject({ errors: [{ code: 'not_ready', status: '503' }] })
+  expect((await fetch(`${statusUrl}/readyz`)).status).toBe(503)
+  expect((await fetch(`${statusUrl}/healthz`)).status).toBe(200)
+
+  feed.putSnapshot(aRouteTo(upstream.url, { authRequired: false }).items)
+  await waitFor(() => statuses.at(-1)?.ready)
+  expect((await fetch(url)).status).toBe(200)
+  expect((await fetch(`${statusUrl}/readyz`)).status).toBe(200)
+  expect(await (await fetch(`${statusUrl}/metrics`)).text()).toContain('apigate_requests_total{status="2xx"} 1')
+})
+
+test('on shutdown it becomes unready, finishes what runs, ships every event, and then takes no connection', async () => {
+  const {
+    url,
+    statusUrl,
+    worker: running,
+    events,
+  } = await startTestWorker({
+    items: aRouteTo(upstream.url, { authRequired: false }).items,
+  })
+  let letGo: (() => void) | null = null
+  upstream.answer((_request, response) => {
+    letGo = () => void response.end('late')
+  })
+  const answer = fetch(url)
+  const letAnswerGo = await waitFor(() => letGo)
+  const [drain, finish, ...rest] = running.shutdownSteps
+  await drain!.run()
+  expect((await fetch(`${statusUrl}/readyz`)).status).toBe(503)
+  const finished = finish!.run()
+  letAnswerGo()
+  expect(await (await answer).text()).toBe('late')
+  await finished
+  for (const step of rest) await step.run()
+  expect(events.map((event) => event.status_code)).toContain(200)
+  await expect(fetch(url)).rejects.toThrow('fetch failed')
+  upstream.answer({ body: '{"ok":true}' })
+})

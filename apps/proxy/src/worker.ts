@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  createSealer,
+  startStatusServer,
+  type ConfigFeedReader,
+  type FleetBus,
+  type Logger,
+  type ShutdownStep,
+  type UsageQueue,
+} from '@apigate/platform'
+import type { ProxyConfig } from './config.ts'
+import { LocalLimits } from './limits/local.limits.ts'
+import type { Gateway } from './pipeline/exchange.ts'
+import { TrafficServer } from './server/traffic.server.ts'
+import { prometheusText } from './status/prometheus.ts'
+import { StatusReporter } from './status/status.reporter.ts'
+import { TrafficCounters } from './status/traffic.counters.ts'
+import { ConfigSubscriber } from './tables/config.subscriber.ts'
+import { LiveTables } from './tables/live.tables.ts'
+import { SnapshotDisk } from './tables/snapshot.disk.ts'
+import { WebSocketForwarder } from './upstream/websocket.forwarder.ts'
+import { openUsageSpool, startUsageShipper } from './usage/index.ts'
+
+export interface WorkerOptions {
+  config: ProxyConfig
+  log: Logger
+  feed: ConfigFeedReader
+  bus: FleetBus
+  queue: UsageQueue
+}
+
+export interface Worker {
+  readonly proxyPort: number
+  readonly statusPort: number
+  /** In this order they end the worker without losing a request or an event. */
+  readonly shutdownSteps: readonly ShutdownStep[]
+}
+
+const spoolSegmentBytesMax = 16 << 20
+
+/**
+ * A proxy worker, from its parts. It listens at once and is ready when it has tables. The feed, the bus and the queue are
+ * the caller's to open, and are closed by the last step.
+ *
+ * @throws when a port or the data folder cannot be used.
+ */
+export async function startWorker({ config, log, feed, bus, queue }: WorkerOptions): Promise<Worker> {
+  const sealer = createSealer(config.encryptionKey)
+
+  // Usage: from the answer to the spool, and on to the queue until the ledger has it.
+  const spool = await openUsageSpool({
+    dir: config.dataDir,
+    worker: config.workerId,
+    segmentBytesMax: spoolSegmentBytesMax,
+    diskBytesMax: config.spoolBytesMax,
+    log,
+  })
+  const shipper = startUsageShipper({ spool, queue, log })
+  const marks = await Promise.all(spool.workers.map((name) => bus.onMark(name, (mark) => spool.acknowledge(mark))))
+
+  // Limits and tables.
+  const limits = new LocalLimits()
+  const live = new LiveTables(limits)
+  const subscriber = new ConfigSubscriber({ feed, disk: new SnapshotDisk(config.dataDir), sealer, live, log })
+
+  // Traffic.
+  const counters = new TrafficCounters()
+  const webSockets = new WebSocketForwarder()
+  const gateway: Gateway = {
+    live,
+    limits,
+    usage: spool,
+    counters,
+    webSockets,
+    trustedProxies: config.trustedProxies,
+    recordClientIp: config.recordClientIp,
+    log,
+    isDraining: false,
+    isCuttingOff: false,
+  }
+  live.keyWatcher = {
+    keyChanged: (id) => live.current !== null && webSockets.closeEnded(live.current, id),
+    allKeysChanged: () => live.current !== null && webSockets.closeEnded(live.current, null),
+  }
+  const traffic = new TrafficServer({ host: config.host, port: config.proxyPort, limits: config.limits, gateway })
+
+  // Status: to the fleet and to the operator.
+  const isReady = (): boolean => live.current !== null && !gateway.isDraining
+  const reporter = new StatusReporter(bus, { worker: config.workerId, epoch: spool.epoch }, () => ({
+    configEpoch: live.current?.epoch ?? null,
+    revision: live.current?.revision ?? null,
+    problem: live.problem,
+    ready: isReady(),
+    draining: gateway.isDraining,
+    inFlight: counters.inFlight,
+    spoolEvents: spool.pendingEvents,
+  }))
+  live.onChange = () => reporter.send()
+  const statusServer = await startStatusServer({
+    host: config.host,
+    port: config.statusPort,
+    readiness: () => ({
+      ready: isReady(),
+      dependencies: {
+        tables: live.current === null ? (live.problem ?? 'waiting for a snapshot') : 'up',
+        ...(gateway.isDraining ? { worker: 'draining' } : {}),
+      },
+    }),
+    metrics: () => prometheusText(reporter.status(), counters, spool, webSockets.size),
+    json: { '/status': () => reporter.status() },
+    log,
+  })
+  const proxyPort = await traffic.listen()
+  void subscriber.start().catch((error: unknown) => log.error({ err: error }, 'the configuration cannot be followed'))
+  log.info({ port: proxyPort, statusPort: statusServer.port, worker: config.workerId }, 'listening')
+
+  const shutdownSteps: ShutdownStep[] = [
+    {
+      name: 'drain',
+      async run() {
+        gateway.isDraining = true
+        reporter.send()
+        await delay(config.drainSeconds * 1_000)
+      },
+    },
+    {
+      name: 'finish what runs',
+      async run() {
+        webSockets.closeAll(1001)
+        const stopped = traffic.stopAccepting()
+        const isDone = await Promise.race([
+          stopped.then(() => true),
+          delay(config.finishSeconds * 1_000, false, { ref: false }),
+        ])
+        if (isDone) return
+        gateway.isCuttingOff = true
+        log.warn({ inFlight: counters.inFlight }, 'cutting off what still runs')
+        traffic.closeAllConnections()
+        await stopped
+      },
+    },
+    { name: 'stop following the configuration', run: () => subscriber.close() },
+    { name: 'ship usage', run: () => shipper.close() },
+    {
+      name: 'close',
+      async run() {
+        await Promise.all(marks.map((mark) => mark.close()))
+        await spool.close()
+        await reporter.close()
+        await statusServer.close()
+        await Promise.all([feed.close(), bus.close(), queue.close()])
+      },
+    },
+  ]
+  return { proxyPort, statusPort: statusServer.port, shutdownSteps }
+}
