@@ -8,7 +8,7 @@ import { defineConfig, type OxlintOverride } from 'oxlint'
 /** `regex` has no look-around; `group` takes gitignore patterns, where `!` lets through. */
 type Boundary = { message: string } & ({ regex: string } | { group: string[] })
 
-const specs = ['**/*.spec.ts']
+const specs = ['**/*.spec.ts', '**/*.fixture.ts']
 
 const insideOfPackages: Boundary = {
   regex: '^@apigate/[^/]+/',

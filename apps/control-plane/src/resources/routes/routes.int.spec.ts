@@ -1,0 +1,124 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sources, startTestApi, type TestApi } from '../../api.fixture.ts'
+
+let api: TestApi
+beforeAll(async () => {
+  api = await startTestApi()
+  for (const id of ['ups_a', 'ups_b'])
+    await api.create('upstreams', { id, name: id, base_url: 'http://127.0.0.1:9000' })
+})
+afterAll(() => api?.stop())
+
+const upstream_id = 'ups_a'
+
+describe('a route', () => {
+  test('is created with every attribute, and reaches the workers as it was compiled', async () => {
+    const attributes = {
+      ...{ name: 'users-api', description: 'Users', host_pattern: 'api.example.com', host_match_type: 'exact' },
+      ...{ path_pattern: '/api/v1/users/*', match_type: 'prefix', methods: ['GET', 'POST'] },
+      headers: [
+        { name: 'x-tenant', value: 'a', match: 'prefix' },
+        { name: 'x-debug', match: 'absent' },
+      ],
+      ...{ path_rewrite: '/users/$1', method_override: 'POST', metering_mode: 'bytes', protocol: 'http_stream' },
+      ...{ priority: 100, auth_required: false, enabled: true },
+    }
+    const { status, document, headers } = await api.call('POST', '/api/routes', {
+      data: {
+        type: 'routes',
+        attributes,
+        relationships: { upstream: { data: { type: 'upstreams', id: 'ups_a' } } },
+      },
+    })
+    expect(status).toBe(201)
+    expect(document.data.attributes).toMatchObject(attributes)
+    const revision = BigInt(String(headers['x-config-revision']))
+    const change = await api.database.prisma.configChange.findUniqueOrThrow({ where: { revision } })
+    expect(change.items).toMatchObject([
+      { kind: 'route', value: { hostMatch: 'exact', upstreamId: 'ups_a', headers: attributes.headers, priority: 100 } },
+    ])
+  })
+
+  test('takes the kind of its host pattern from its spelling', async () => {
+    const kindOf = async (host_pattern?: string, host_match_type?: string) => {
+      const body = { name: 'h', path_pattern: '/h', upstream_id, host_pattern, host_match_type }
+      return (await api.create('routes', body)).attributes.host_match_type
+    }
+    expect(await kindOf()).toBeNull()
+    expect(await kindOf('a.example.com')).toBe('exact')
+    expect(await kindOf('*.example.com', '')).toBe('wildcard')
+    expect(await kindOf('a.+', 'regex')).toBe('regex')
+  })
+
+  test('keeps what an update does not send, and lets go of its host with the pattern', async () => {
+    const created = await api.create('routes', {
+      name: 'm',
+      path_pattern: '/m',
+      upstream_id,
+      host_pattern: 'a.b',
+      methods: ['get'],
+    })
+    expect(created.attributes.methods).toEqual(['GET'])
+    const updated = await api.call('PATCH', `/api/routes/${created.id}`, { host_pattern: '', upstream_id: 'ups_b' })
+    expect(updated.document.data.attributes).toMatchObject({
+      host_pattern: '',
+      host_match_type: null,
+      methods: ['GET'],
+    })
+    expect(updated.document.data.relationships.upstream.data.id).toBe('ups_b')
+  })
+
+  test('goes to another upstream by its relationship', async () => {
+    const { relationships } = await api.create('routes', { name: 'rel', path_pattern: '/rel', upstream_id })
+    const { links } = relationships.upstream
+    expect((await api.call('PATCH', links.self, { data: { type: 'upstreams', id: 'ups_b' } })).status).toBe(200)
+    expect((await api.call('GET', links.related)).document.data.id).toBe('ups_b')
+  })
+
+  test('that takes the same requests as another one is created with a warning', async () => {
+    const first = await api.create('routes', { name: 'w1', path_pattern: '/same/{id}', upstream_id })
+    const second = await api.call('POST', '/api/routes', { name: 'w2', path_pattern: '/same/{other}', upstream_id })
+    expect(second.status).toBe(201)
+    expect(second.document.meta.warnings).toEqual([expect.stringContaining(first.id)])
+    const apart = await api.call('PATCH', `/api/routes/${second.document.data.id}`, { priority: 1 })
+    expect(apart.document.meta).toBeUndefined()
+  })
+
+  test.each([
+    [{ upstream_id: undefined }, 422, ''],
+    [{ upstream_id: 'ups_none' }, 404, '/upstream_id'],
+    [{ path_pattern: '(?=a)', match_type: 'regex' }, 422, '/path_pattern'],
+    [{ path_pattern: 'no-slash' }, 422, '/path_pattern'],
+    [{ host_pattern: 'a..b' }, 422, '/host_pattern'],
+    [{ path_pattern: '/a', match_type: 'exact', path_rewrite: '/$9' }, 422, '/path_rewrite'],
+    [{ methods: ['G T'] }, 422, '/methods/0'],
+    [{ methods: 'GET' }, 422, '/methods'],
+    [{ headers: [{ name: 'x', match: 'exact', value: 'ok' }, { name: 'x y' }] }, 422, '/headers/1/name'],
+    [{ headers: [{ name: 1 }] }, 422, '/headers'],
+    [{ headers: [{ name: 'x', other: 1 }] }, 422, '/headers'],
+    [{ headers: { name: 'x' } }, 422, '/headers'],
+    [{ request_transform: { headers: {} } }, 422, '/request_transform'],
+    [{ response_transform: 'x' }, 422, '/response_transform'],
+    [{ metering_expr: 'responseBytes' }, 422, '/metering_expr'],
+    [{ priority: 2 ** 31 }, 422, '/priority'],
+    [{ protocol: 'gopher' }, 422, '/protocol'],
+  ])('with %j is refused', async (attributes, status, pointer) => {
+    const answer = await api.call('POST', '/api/routes', {
+      name: 'bad',
+      path_pattern: '/bad',
+      upstream_id,
+      ...attributes,
+    })
+    expect(answer.status).toBe(status)
+    expect(sources(answer)).toContainEqual({ pointer })
+  })
+
+  test('is not updated to what a proxy could not compile', async () => {
+    const { id } = await api.create('routes', { name: 'c', path_pattern: '/c', upstream_id })
+    const answer = await api.call('PATCH', `/api/routes/${id}`, {
+      data: { type: 'routes', id, attributes: { match_type: 'regex', path_pattern: '/c(' } },
+    })
+    expect([answer.status, sources(answer)]).toEqual([422, [{ pointer: '/data/attributes/path_pattern' }]])
+    expect((await api.call('GET', `/api/routes/${id}`)).document.data.attributes.path_pattern).toBe('/c')
+  })
+})
