@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest'
+import { collectionAnswer, createdAnswer, relatedAnswer, resourceAnswer } from './answer.ts'
+import { defineResource } from './definition.ts'
+import { readItemQuery, readListQuery } from './query.ts'
+
+interface PlanRow {
+  id: string
+  name: string
+}
+interface UserRow {
+  id: string
+  email: string
+  unitsTotal: bigint
+  createdAt: Date
+  planId: string | null
+  plan?: PlanRow | null
+}
+interface KeyRow {
+  id: string
+  prefix: string
+  userId: string
+  user?: UserRow
+}
+
+const plans = defineResource<PlanRow>({
+  ...{ type: 'plans', path: '/p', idPrefix: 'plan' },
+  attributes: { name: { kind: 'text' } },
+})
+const users = defineResource<UserRow>({
+  ...{ type: 'users', path: '/u', idPrefix: 'usr' },
+  attributes: { email: { kind: 'text' }, units_total: { kind: 'bigint' }, created_at: { kind: 'timestamp' } },
+  relationships: { plan: () => plans },
+})
+const keys = defineResource<KeyRow>({
+  ...{ type: 'keys', path: '/k', idPrefix: 'key' },
+  attributes: { prefix: { kind: 'text' } },
+  relationships: { user: () => users },
+})
+
+const plan: PlanRow = { id: 'plan_1', name: 'Pro' }
+const createdAt = new Date('2026-01-02T03:04:05.678Z')
+const user: UserRow = { id: 'usr_1', email: 'a@b.c', unitsTotal: 9_000_000_000n, createdAt, planId: 'plan_1', plan }
+const key = (id: string): KeyRow => ({ id, prefix: 'ak_1', userId: 'usr_1', user })
+
+describe('a resource object', () => {
+  test('shows attributes, linkage and links', () => {
+    const { document } = resourceAnswer(users, readItemQuery(users, '/u/usr_1'), user)
+    expect(document).toEqual({
+      jsonapi: { version: '1.1' },
+      data: {
+        type: 'users',
+        id: 'usr_1',
+        attributes: { email: 'a@b.c', units_total: 9_000_000_000, created_at: '2026-01-02T03:04:05.678Z' },
+        relationships: {
+          plan: {
+            data: { type: 'plans', id: 'plan_1' },
+            links: { self: '/u/usr_1/relationships/plan', related: '/u/usr_1/plan' },
+          },
+        },
+        links: { self: '/u/usr_1' },
+      },
+      links: { self: '/u/usr_1' },
+    })
+  })
+
+  test('has null for an empty relationship, and no relationships where there are none', () => {
+    const query = readItemQuery(users, '/u/usr_1')
+    const { document } = resourceAnswer(users, query, { ...user, planId: null, plan: null } as UserRow)
+    expect(document?.data).toMatchObject({ relationships: { plan: { data: null } } })
+    expect(resourceAnswer(plans, readItemQuery(plans, '/p/plan_1'), plan).document?.data).not.toHaveProperty(
+      'relationships',
+    )
+    expect(relatedAnswer(plans, readItemQuery(plans, '/u/usr_1/plan'), null).document?.data).toBeNull()
+  })
+
+  test('shows the fields that were asked for', () => {
+    const { document } = resourceAnswer(users, readItemQuery(users, '/u/usr_1?fields[users]=email'), user)
+    expect(document?.data).toEqual({
+      ...{ type: 'users', id: 'usr_1', attributes: { email: 'a@b.c' }, links: { self: '/u/usr_1' } },
+    })
+  })
+
+  test('is announced by Location and links.self alike when it is new', () => {
+    const answer = createdAnswer(users, readItemQuery(users, '/u'), { row: user, revision: 7n }, { key: 'k' })
+    expect(answer.status).toBe(201)
+    expect(answer.headers).toEqual({ location: '/u/usr_1', 'x-config-revision': '7' })
+    expect(answer.document?.data).toMatchObject({ links: { self: '/u/usr_1' }, meta: { key: 'k' } })
+  })
+})
+
+describe('a compound document', () => {
+  const include = (query: string) => {
+    const page = { rows: [key('key_1'), key('key_2')], total: 2 }
+    return collectionAnswer(keys, readListQuery(keys, `/k?${query}`), page).document?.included
+  }
+
+  test('holds each related resource once, intermediate ones too', () => {
+    const shown = include('include=user.plan')?.map(({ type, id }) => `${type} ${id}`)
+    expect(shown).toEqual(['users usr_1', 'plans plan_1'])
+  })
+
+  test('has included only when it was asked for, even if empty', () => {
+    expect(include('')).toBeUndefined()
+    expect(include('include=')).toEqual([])
+    expect(include('include=user&fields[users]=')).toMatchObject([{ type: 'users', attributes: {} }])
+  })
+})
+
+describe('links between pages', () => {
+  const linksOf = (query: string, total: number) =>
+    collectionAnswer(keys, readListQuery(keys, `/k?${query}`), { rows: [], total }).document
+
+  test('keep every other parameter and encode brackets', () => {
+    expect(linksOf('page[number]=2&page[size]=10&filter[prefix]=a b&sort=prefix', 35)?.links).toEqual({
+      self: '/k?page%5Bnumber%5D=2&page%5Bsize%5D=10&filter%5Bprefix%5D=a+b&sort=prefix',
+      first: '/k?page%5Bnumber%5D=1&page%5Bsize%5D=10&filter%5Bprefix%5D=a+b&sort=prefix',
+      prev: '/k?page%5Bnumber%5D=1&page%5Bsize%5D=10&filter%5Bprefix%5D=a+b&sort=prefix',
+      next: '/k?page%5Bnumber%5D=3&page%5Bsize%5D=10&filter%5Bprefix%5D=a+b&sort=prefix',
+      last: '/k?page%5Bnumber%5D=4&page%5Bsize%5D=10&filter%5Bprefix%5D=a+b&sort=prefix',
+    })
+  })
+
+  test.each([
+    ['', 0, { total: 0, page: 1, per_page: 20, pages: 1 }, ['self', 'first', 'last']],
+    ['', 20, { total: 20, page: 1, per_page: 20, pages: 1 }, ['self', 'first', 'last']],
+    ['', 21, { total: 21, page: 1, per_page: 20, pages: 2 }, ['self', 'first', 'last', 'next']],
+    ['page[number]=2', 21, { total: 21, page: 2, per_page: 20, pages: 2 }, ['self', 'first', 'last', 'prev']],
+    ['page[number]=9', 21, { total: 21, page: 9, per_page: 20, pages: 2 }, ['self', 'first', 'last', 'prev']],
+  ])('"%s" of %i', (query, total, meta, names) => {
+    const document = linksOf(query, total)
+    expect(document?.meta).toEqual(meta)
+    expect(Object.keys(document?.links ?? {})).toEqual(names)
+    if (query === 'page[number]=9') expect(document?.links?.['prev']).toContain('page%5Bnumber%5D=2')
+  })
+})
