@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { EnvReader } from '@apigate/platform'
+import { createSealer, EnvReader } from '@apigate/platform'
 
 /** Settings of the control plane's two processes, read once at start. docs/settings.md lists them. */
 export interface ControlPlaneConfig {
@@ -42,6 +42,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     adminBodyBytesMax: env.integer('APIGATE_ADMIN_BODY_BYTES_MAX', 1_048_576, 1_024, 104_857_600),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
   }
+  env.parsed('APIGATE_ENCRYPTION_KEY', null, createSealer)
   env.done()
   return config
 }

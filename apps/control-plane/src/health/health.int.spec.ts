@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import { migrationsDir, waitFor } from '@apigate/testing'
+import { migrationsDir, testServers, waitFor } from '@apigate/testing'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { startTestApi } from '../api.fixture.ts'
@@ -67,7 +67,7 @@ test('a database that is not migrated is not ready', async () => {
 
 /** Keeps everyone out of the database while `work` runs. */
 async function away(name: string, work: () => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: process.env['DATABASE_URL'] })
+  const client = new pg.Client({ connectionString: testServers.databaseUrl })
   await client.connect()
   try {
     await client.query(`ALTER DATABASE "${name}" RENAME TO "${name}_away"`).catch(async () => {

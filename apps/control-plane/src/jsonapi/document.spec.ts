@@ -130,6 +130,9 @@ describe('links between pages', () => {
     const document = linksOf(query, total)
     expect(document?.meta).toEqual(meta)
     expect(Object.keys(document?.links ?? {})).toEqual(names)
-    if (query === 'page[number]=9') expect(document?.links?.['prev']).toContain('page%5Bnumber%5D=2')
+  })
+
+  test('lead from beyond the end to the last page', () => {
+    expect(linksOf('page[number]=9', 21)?.links?.['prev']).toBe('/k?page%5Bnumber%5D=2')
   })
 })
