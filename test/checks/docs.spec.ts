@@ -7,7 +7,7 @@ const root = path.resolve(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 
 test('docs/errors.md lists the catalogue of errors, row by row', () => {
-  const rows = [...read('docs/errors.md').matchAll(/^\| `(\w+)` \| (\d{3}) \| ([^|]+?) \|/gm)]
+  const rows = [...read('docs/errors.md').matchAll(/^\| `(\w+)` *\| (\d{3}) *\| ([^|]+?) *\|/gm)]
   const documented = rows.map(([, code, status, title]) => ({ code, status: Number(status), title }))
   expect(documented).toEqual(Object.entries(errorCatalogue).map(([code, entry]) => ({ code, ...entry })))
 })

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { findProgram } from '../../scripts/debian-packages.mjs'
+import { findProgram, programEnv } from '../../scripts/debian-packages.mjs'
 import { modes, startSystem, type RunningSystem } from './system.ts'
 
 describe.each(modes)('%s: clients that were not written for it', (mode) => {
@@ -46,6 +46,7 @@ describe.each(modes)('%s: clients that were not written for it', (mode) => {
   test('a browser uses EventSource and WebSocket', async () => {
     const browser = await chromium.launch({
       executablePath: findProgram('chromium-headless-shell'),
+      env: programEnv(),
       args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
     })
     try {
