@@ -59,7 +59,9 @@ export class FakeFeed implements ConfigFeedReader {
   follow(revision: number, handlers: ConfigFeedHandlers): Promise<Closeable> {
     const follow = { revision, handlers, isClosed: false }
     this.follows.push(follow)
-    for (const message of this.#changes) if (message.revision > revision) handlers.onChange(message)
+    // From its start, as the stream of NATS is read.
+    for (const message of this.#changes) handlers.onChange(message)
+    if (this.snapshot !== null && !(this.snapshot instanceof Error)) handlers.onSnapshot(this.snapshot.pointer)
     return Promise.resolve({
       close() {
         follow.isClosed = true

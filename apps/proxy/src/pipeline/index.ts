@@ -25,8 +25,6 @@ export const admissionStages: readonly AdmissionStage[] = [
   rewrite,
 ]
 
-const internalError = refusal('internal_error')
-
 /** Runs the stages without waiting where none of them waits: then the upstream is asked before this returns. */
 export function runPipeline(exchange: Exchange): void {
   runFrom(exchange, 0)
@@ -52,5 +50,5 @@ function runFrom(exchange: Exchange, start: number): void {
 
 function fail(exchange: Exchange, error: unknown): void {
   exchange.gateway.log.error({ err: error, request_id: exchange.requestId }, 'a stage failed')
-  refuse(exchange, internalError)
+  refuse(exchange, refusal('internal_error', undefined, [], exchange.requestId))
 }

@@ -12,8 +12,8 @@ export interface Refusal {
 }
 
 /** Refusals that are always the same are made once, at module level. */
-export function refusal(code: ErrorCode, detail?: string, headers: readonly string[] = []): Refusal {
-  const body = Buffer.from(JSON.stringify({ errors: [errorObject(code, detail)] }))
+export function refusal(code: ErrorCode, detail?: string, headers: readonly string[] = [], id?: string): Refusal {
+  const body = Buffer.from(JSON.stringify({ errors: [{ id, ...errorObject(code, detail) }] }))
   const { status } = errorCatalogue[code]
   return { code, status, body, headers: [...errorHeaders, ...headers], closesConnection: false }
 }

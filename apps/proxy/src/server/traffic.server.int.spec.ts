@@ -1,0 +1,117 @@
+import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startTestTraffic, type TestTraffic } from '../../test/traffic.fixture.ts'
+import { aRouteTo, rawConnection } from '../../test/worker.fixture.ts'
+
+let upstream: FakeUpstream
+let traffic: TestTraffic
+
+beforeAll(async () => {
+  upstream = await startFakeUpstream()
+  traffic = await startTestTraffic(aRouteTo(upstream.url, { authRequired: false }).items, {
+    limits: {
+      headerBytesMax: 2_048,
+      headersMax: 20,
+      urlBytesMax: 512,
+      headersTimeoutMs: 300,
+      requestTimeoutMs: 600,
+      keepAliveTimeoutMs: 5_000,
+    },
+  })
+})
+afterAll(async () => {
+  await traffic.stop()
+  await upstream.close()
+})
+
+/** Sends the bytes and gives the whole answer of a connection that the server closes. */
+async function answerTo(text: string): Promise<{ status: number; code: string | undefined; text: string }> {
+  const client = await rawConnection(traffic.port)
+  client.write(text)
+  const received = await client.closed()
+  return {
+    status: Number(received.split(' ')[1]),
+    code: /"code":"(\w+)"/.exec(received)?.[1],
+    text: received,
+  }
+}
+
+const malformed: [name: string, request: string][] = [
+  ['two Host headers', 'GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n'],
+  ['no Host header', 'GET / HTTP/1.1\r\nAccept: x\r\n\r\n'],
+  [
+    'length and chunks',
+    'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+  ],
+  ['two lengths', 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
+  ['a coding that is not decoded', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n'],
+  ['chunks in HTTP/1.0', 'POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['a space before the colon', 'GET / HTTP/1.1\r\nHost: a\r\nX-A : b\r\n\r\n'],
+  ['a folded header', 'GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n'],
+  ['a bare line feed', 'GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n'],
+  ['a bare carriage return', 'GET / HTTP/1.1\r\nHost: a\r\nX-A: b\rc\r\n\r\n'],
+  ['a bad chunk size', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n'],
+  ['something else', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
+]
+
+test.each(malformed)('%s: 400 with an error document, and the connection is closed', async (_name, request) => {
+  const before = upstream.requests.length
+  const answer = await answerTo(request)
+  expect(answer).toMatchObject({ status: 400, code: 'bad_request' })
+  expect(answer.text.toLowerCase()).toContain('connection: close')
+  expect(upstream.requests.length).toBe(before)
+})
+
+test('what is too big is told which part is', async () => {
+  expect(await answerTo(`GET /${'x'.repeat(600)} HTTP/1.1\r\nHost: a\r\n\r\n`)).toMatchObject({ status: 414 })
+  const manyHeaders = 'X-A: b\r\n'.repeat(20)
+  expect(await answerTo(`GET / HTTP/1.1\r\nHost: a\r\n${manyHeaders}\r\n`)).toMatchObject({ status: 431 })
+  const longHeader = `X-A: ${'b'.repeat(2_040)}\r\n`
+  expect(await answerTo(`GET / HTTP/1.1\r\nHost: a\r\n${longHeader}\r\n`)).toMatchObject({ status: 431 })
+  const hugeHeader = `X-A: ${'b'.repeat(8_000)}\r\n`
+  expect(await answerTo(`GET / HTTP/1.1\r\nHost: a\r\n${hugeHeader}\r\n`)).toMatchObject({
+    status: 431,
+    code: 'header_fields_too_large',
+  })
+})
+
+test('a client that does not come to the end of its head or its body is answered 408 and cut off', async () => {
+  expect(await answerTo('GET / HTTP/1.1\r\nHost: a\r\nX-A')).toMatchObject({ status: 408, code: 'request_timeout' })
+  expect(await answerTo('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab')).toMatchObject({ status: 408 })
+  await waitFor(() => traffic.gateway.counters.inFlight === 0)
+})
+
+test('CONNECT and the asterisk are refused, the absolute form is taken by its own authority', async () => {
+  expect(await answerTo('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n')).toMatchObject({ status: 405 })
+  expect(await answerTo('OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toMatchObject({ status: 400 })
+  const absolute = await answerTo('GET http://b.example/x?y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  expect(absolute.status).toBe(200)
+  expect(upstream.requests.at(-1)).toMatchObject({ url: '/x?y', headers: { 'x-forwarded-host': 'b.example' } })
+})
+
+test('a path that climbs above the root is 400 and costs the connection nothing', async () => {
+  const client = await rawConnection(traffic.port)
+  client.write('GET /a/../../x HTTP/1.1\r\nHost: a\r\n\r\n')
+  await client.until('"code":"bad_request"')
+  client.write('GET /good HTTP/1.1\r\nHost: a\r\n\r\n')
+  await client.until('{"ok":true}')
+  client.socket.destroy()
+  expect(traffic.events.at(-2)).toMatchObject({ status_code: 400, metered_units: 0, path: '/a/../../x' })
+})
+
+test('HTTP/1.0 without Host is served, and closed after the answer', async () => {
+  const answer = await answerTo('GET / HTTP/1.0\r\n\r\n')
+  expect(answer.status).toBe(200)
+  expect(answer.text).not.toContain('chunked')
+})
+
+test('pipelined requests are answered in their order', async () => {
+  const client = await rawConnection(traffic.port)
+  client.write(
+    'GET /1 HTTP/1.1\r\nHost: a\r\nX-Request-ID: first\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\nX-Request-ID: second\r\n\r\n',
+  )
+  const text = await client.until('x-request-id: second')
+  expect(text.indexOf('x-request-id: first')).toBeGreaterThan(0)
+  expect(text.indexOf('x-request-id: first')).toBeLessThan(text.indexOf('x-request-id: second'))
+  client.socket.destroy()
+})

@@ -1,0 +1,252 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { ConfigItem } from '@apigate/core'
+import { createLogger, createSealer } from '@apigate/platform'
+import { aRoute, waitFor } from '@apigate/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { FakeFeed, packSnapshot } from '../../test/feed.fake.ts'
+import { aCustomer, aRouteTo, encryptionKey, put } from '../../test/worker.fixture.ts'
+import { LocalLimits } from '../limits/local.limits.ts'
+import { ConfigSubscriber } from './config.subscriber.ts'
+import { LiveTables } from './live.tables.ts'
+import { SnapshotDisk } from './snapshot.disk.ts'
+
+let dataDir: string
+let feed: FakeFeed
+let live: LiveTables
+let limits: LocalLimits
+const subscribers: ConfigSubscriber[] = []
+
+beforeEach(() => {
+  dataDir = mkdtempSync(path.join(tmpdir(), 'apigate-subscriber-'))
+  feed = new FakeFeed()
+})
+afterEach(async () => {
+  for (const subscriber of subscribers.splice(0)) await subscriber.close()
+  rmSync(dataDir, { recursive: true, force: true })
+})
+
+async function subscribe(): Promise<void> {
+  limits = new LocalLimits()
+  live = new LiveTables(limits)
+  const subscriber = new ConfigSubscriber({
+    feed,
+    disk: new SnapshotDisk(dataDir),
+    sealer: createSealer(encryptionKey),
+    live,
+    log: createLogger({ name: 'test', level: 'silent' }),
+  })
+  subscribers.push(subscriber)
+  await subscriber.start()
+}
+
+const customer = aCustomer({ rateLimitPerMinute: 60 })
+const to = aRouteTo('http://127.0.0.1:9')
+const items = [...customer.items, ...to.items]
+const hasKey = (clear: string) => live.current !== null && live.current.keys.find(clear) !== -1
+const routeOf = (path: string) => live.current?.routes.match('a', path, 'GET', () => undefined)?.route.config.id
+
+test('loads the snapshot, then applies changes in order', async () => {
+  feed.revision = 7
+  feed.putSnapshot(items)
+  await subscribe()
+  expect(live.current).toMatchObject({ epoch: 'epoch-1', revision: 7 })
+  expect(feed.follows.at(-1)!.revision).toBe(7)
+  const next = aCustomer()
+  feed.publish(...next.items)
+  await waitFor(() => live.current!.revision === 8)
+  expect(hasKey(next.key.clear)).toBe(true)
+  feed.publish({ kind: 'key', op: 'delete', id: next.key.config.id })
+  await waitFor(() => live.current!.revision === 9)
+  expect(hasKey(next.key.clear)).toBe(false)
+  expect(live.problem).toBeNull()
+})
+
+test('a request keeps the routes that it started with', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const started = live.current!
+  feed.publish({ kind: 'route', op: 'delete', id: to.route.id })
+  await waitFor(() => live.current!.revision === 1)
+  expect(routeOf('/x')).toBeUndefined()
+  expect(started.routes.match('a', '/x', 'GET', () => undefined)).not.toBeNull()
+})
+
+test('a repeat changes nothing, and parts count when all of them are there', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const [first, second] = [aCustomer(), aCustomer()]
+  const part = (n: number, of: ConfigItem[]) =>
+    ({ v: 1, epoch: feed.epoch, revision: 1, part: n, parts: 2, atMs: 0, items: of }) as const
+  feed.send(part(0, first.items))
+  feed.send(part(0, first.items))
+  expect(hasKey(first.key.clear)).toBe(false)
+  feed.send(part(1, second.items))
+  await waitFor(() => live.current!.revision === 1)
+  expect(hasKey(first.key.clear) && hasKey(second.key.clear)).toBe(true)
+  feed.send(part(0, [{ kind: 'key', op: 'delete', id: first.key.config.id }]))
+  feed.send(part(1, []))
+  feed.revision = 1
+  feed.publish()
+  await waitFor(() => live.current!.revision === 2)
+  expect(hasKey(first.key.clear)).toBe(true)
+})
+
+test('keeps serving the old tables when a change fails to compile, still revokes keys, and says why', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const broken = aRoute({ id: to.route.id, pathPattern: '(', pathMatch: 'regex', upstreamId: to.upstream.id })
+  feed.publish(put('route', broken))
+  await waitFor(() => live.problem)
+  expect(live.problem).toContain(to.route.id)
+  expect(live.current!.revision).toBe(0)
+  expect(routeOf('/x')).toBe(to.route.id)
+
+  feed.publish({ kind: 'key', op: 'delete', id: customer.key.config.id })
+  await waitFor(() => !hasKey(customer.key.clear))
+  expect(live.current!.revision).toBe(0)
+
+  feed.publish(put('route', to.route))
+  await waitFor(() => live.problem === null)
+  expect(live.current!.revision).toBe(3)
+})
+
+test('an item that is not usable is left out and told, until it is repaired', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const next = aCustomer()
+  feed.publish(...next.items.slice(0, 2), put('key', { ...next.key.config, digest: 'c2hvcnQ=' } as { id: string }))
+  await waitFor(() => live.problem)
+  expect(live.problem).toContain(next.key.config.id)
+  expect(live.problem).not.toContain('c2hvcnQ')
+  expect(live.current!.revision).toBe(0)
+  feed.publish(put('key', next.key.config))
+  await waitFor(() => live.problem === null)
+  expect(live.current!.revision).toBe(2)
+  expect(hasKey(next.key.clear)).toBe(true)
+})
+
+test('a gap leads to a fresh snapshot, also when that comes later', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const missed = aCustomer()
+  feed.revision = 4
+  feed.publish(...to.items)
+  await waitFor(() => live.problem)
+  expect(live.problem).toContain('gap')
+  const reads = feed.snapshotReads
+  expect(live.current!.revision).toBe(0)
+
+  feed.putSnapshot([...items, ...missed.items])
+  await waitFor(() => live.current!.revision === 5)
+  expect(live.problem).toBeNull()
+  expect(hasKey(missed.key.clear)).toBe(true)
+  expect(feed.snapshotReads).toBeLessThan(reads + 5)
+})
+
+test('a new epoch leads to its snapshot; what is left of the old one in the stream is not looked at', async () => {
+  feed.revision = 50
+  feed.putSnapshot(items)
+  await subscribe()
+  feed.publish()
+  await waitFor(() => live.current!.revision === 51)
+
+  const other = aCustomer()
+  feed.epoch = 'epoch-2'
+  feed.revision = 3
+  feed.putSnapshot([...to.items, ...other.items])
+  await waitFor(() => live.current!.epoch === 'epoch-2')
+  expect(live.current!.revision).toBe(3)
+  expect(hasKey(customer.key.clear)).toBe(false)
+  feed.publish({ kind: 'key', op: 'delete', id: other.key.config.id })
+  await waitFor(() => live.current!.revision === 4)
+  const reads = feed.snapshotReads
+  feed.send({ v: 1, epoch: 'epoch-1', revision: 52, part: 0, parts: 1, atMs: 0, items: [] })
+  feed.send({ v: 1, epoch: 'epoch-1', revision: 53, part: 0, parts: 1, atMs: 0, items: [] })
+  feed.publish()
+  await waitFor(() => live.current!.revision === 5)
+  expect(feed.snapshotReads).toBeLessThanOrEqual(reads + 2)
+})
+
+test('a snapshot that is newer than the changes that come is loaded', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  feed.revision = 9
+  feed.putSnapshot(items)
+  await waitFor(() => live.current!.revision === 9)
+})
+
+test('a body that is not what its pointer names is not used; the old tables stay until there is a good one', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const good = packSnapshot('epoch-2', 2, items)
+  const bad = packSnapshot('epoch-2', 2, [])
+  feed.snapshot = { pointer: good.pointer, body: bad.body }
+  feed.follows.at(-1)!.handlers.onSnapshot(good.pointer)
+  await waitFor(() => live.problem)
+  expect(live.current).toMatchObject({ epoch: 'epoch-1', revision: 0 })
+  feed.snapshot = good
+  await waitFor(() => live.current!.epoch === 'epoch-2')
+  expect(live.problem).toBeNull()
+})
+
+test('starts from the copy on disk when the feed is away, and catches up when it is back', async () => {
+  feed.revision = 5
+  feed.putSnapshot(items)
+  await subscribe()
+  await subscribers.pop()!.close()
+
+  feed.snapshot = new Error('away')
+  await subscribe()
+  expect(live.current).toMatchObject({ epoch: 'epoch-1', revision: 5 })
+  expect(hasKey(customer.key.clear)).toBe(true)
+  feed.publish({ kind: 'key', op: 'delete', id: customer.key.config.id })
+  await waitFor(() => live.current!.revision === 6)
+  expect(hasKey(customer.key.clear)).toBe(false)
+})
+
+test('prefers what the feed has to the copy on disk, and renews the copy with each snapshot', async () => {
+  feed.putSnapshot([])
+  await subscribe()
+  feed.publish(...items)
+  await waitFor(() => live.current!.revision === 1)
+  feed.putSnapshot(items)
+  await waitFor(() => readFileSync(path.join(dataDir, 'snapshot.v1'), 'latin1').includes('"revision":1,'))
+  await subscribers.pop()!.close()
+
+  feed.publish({ kind: 'key', op: 'delete', id: customer.key.config.id })
+  feed.putSnapshot(to.items)
+  await subscribe()
+  expect(live.current!.revision).toBe(2)
+  expect(hasKey(customer.key.clear)).toBe(false)
+})
+
+test('a damaged copy on disk is no snapshot', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  await subscribers.pop()!.close()
+  const file = path.join(dataDir, 'snapshot.v1')
+  const bytes = readFileSync(file)
+  bytes[bytes.length - 20]! ^= 0xff
+  writeFileSync(file, bytes)
+  feed.snapshot = new Error('away')
+  await subscribe()
+  expect(live.current).toBeNull()
+  expect(live.problem).toContain('not usable')
+})
+
+test('a bucket goes with its key when new tables number the keys anew', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const take = () => {
+    const slot = live.current!.keys.find(customer.key.clear)
+    return limits.takeToken(slot, customer.plan, 1_000).remaining
+  }
+  expect([take(), take()]).toEqual([59, 58])
+  const others = Array.from({ length: 20 }, () => aCustomer().items).flat()
+  feed.epoch = 'epoch-2'
+  feed.putSnapshot([...others, ...items])
+  await waitFor(() => live.current!.epoch === 'epoch-2')
+  expect(take()).toBe(57)
+})

@@ -1,0 +1,154 @@
+import { createServer as createHttpServer } from 'node:http'
+import { createServer, type AddressInfo, type Server } from 'node:net'
+import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startTestTraffic, type TestTraffic } from '../../test/traffic.fixture.ts'
+import { aCustomer, aRouteTo, put, rawConnection } from '../../test/worker.fixture.ts'
+
+let upstream: FakeUpstream
+let traffic: TestTraffic
+const customer = aCustomer({ requestsPerMonth: 100 })
+
+beforeEach(async () => {
+  upstream = await startFakeUpstream()
+  traffic = await startTestTraffic([
+    ...customer.items,
+    ...aRouteTo(`${upstream.url}/base`, { pathPattern: '/ws/*', protocol: 'websocket' }, { timeoutMs: 500 }).items,
+    ...aRouteTo(upstream.url, { pathPattern: '/plain', authRequired: false }).items,
+    ...aRouteTo('http://127.0.0.1:9', { pathPattern: '/shut', authRequired: false, protocol: 'websocket' }).items,
+  ])
+})
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close()
+  await traffic.stop()
+  await upstream.close()
+})
+
+const servers: Server[] = []
+
+async function listening(server: Server): Promise<string> {
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const headers = { 'x-api-key': customer.key.clear, 'x-request-id': 'socket-1', 'x-user-id': 'root' }
+
+async function open(path = '/ws/%7Eroom?q=1'): Promise<WebSocket> {
+  const socket = new WebSocket(traffic.url + path, ['chat'], { headers })
+  await new Promise<void>((resolve, reject) => {
+    socket.once('open', resolve)
+    socket.once('error', reject)
+  })
+  return socket
+}
+
+/** The answer to an upgrade that is refused. */
+async function refusal(path: string, more = ''): Promise<string> {
+  const client = await rawConnection(traffic.port)
+  client.write(
+    `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
+      `Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n${more}\r\n`,
+  )
+  return client.closed()
+}
+
+test('messages pass both ways, and the event at the end says how many bytes', async () => {
+  const socket = await open()
+  const echoed = new Promise<string>((resolve) => socket.once('message', (data: Buffer) => resolve(data.toString())))
+  socket.send('hello')
+  expect(await echoed).toBe('hello')
+  expect(upstream.requests[0]).toMatchObject({
+    url: '/base/ws/~room?q=1',
+    headers: {
+      'x-user-id': customer.userId,
+      'x-request-id': 'socket-1',
+      host: new URL(upstream.url).host,
+      'sec-websocket-protocol': 'chat',
+    },
+  })
+  expect(upstream.requests[0]!.headers).not.toHaveProperty('x-api-key')
+  expect(traffic.webSockets.size).toBe(1)
+  expect(traffic.events).toEqual([])
+
+  socket.close()
+  await waitFor(() => traffic.events.length === 1)
+  // Frames: 2 bytes of head, 4 of mask from the client, 5 of text; Close with its code.
+  expect(traffic.events[0]).toMatchObject({
+    status_code: 101,
+    metered_units: 1,
+    request_bytes: 11 + 6,
+    response_bytes: 7 + 2,
+    request_id: 'socket-1',
+    error_code: null,
+  })
+  await waitFor(() => traffic.gateway.counters.inFlight === 0)
+})
+
+test('the answer to the upgrade carries what every answer carries', async () => {
+  const socket = new WebSocket(`${traffic.url}/ws/x`, { headers })
+  const answer = await new Promise<Record<string, unknown>>((resolve) =>
+    socket.once('upgrade', (response) => resolve(response.headers)),
+  )
+  expect(answer).toMatchObject({ 'x-request-id': 'socket-1', 'x-quota-used': '1', connection: 'Upgrade' })
+  socket.terminate()
+  await waitFor(() => traffic.events.length === 1)
+})
+
+test('an upgrade is refused as any request is, and on routes that take none', async () => {
+  expect(await refusal('/ws/x')).toMatch(/^HTTP\/1.1 401 .*"code":"missing_api_key"/s)
+  expect(await refusal('/plain')).toMatch(/^HTTP\/1.1 400 .*"code":"bad_request"/s)
+  expect(await refusal('/shut')).toMatch(/^HTTP\/1.1 502 .*"code":"upstream_error"/s)
+  expect(traffic.events.map((event) => [event.status_code, event.metered_units])).toEqual([
+    [401, 0],
+    [400, 0],
+    [502, 0],
+  ])
+})
+
+test('an upstream that refuses the upgrade is passed through, after its event is recorded', async () => {
+  const url = await listening(
+    createHttpServer((_request, response) => {
+      response.writeHead(403, { 'x-reason': 'no' })
+      response.end('x'.repeat(200_000))
+    }),
+  )
+  traffic.apply(...aRouteTo(url, { pathPattern: '/no', authRequired: false, protocol: 'websocket' }).items)
+  const text = await refusal('/no')
+  expect(text).toMatch(/^HTTP\/1.1 403 .*x-reason: no/s)
+  expect(text.match(/x/g)!.length).toBeGreaterThan(200_000)
+  expect(traffic.events).toMatchObject([{ status_code: 403, response_bytes: 200_000, error_code: null }])
+})
+
+test('an upstream that never answers the upgrade is 504', async () => {
+  const url = await listening(createServer((socket) => void socket.on('error', () => {}).resume()))
+  const route = { pathPattern: '/silent', authRequired: false, protocol: 'websocket' } as const
+  traffic.apply(...aRouteTo(url, route, { timeoutMs: 100 }).items)
+  expect(await refusal('/silent')).toMatch(/^HTTP\/1.1 504 .*"code":"upstream_timeout"/s)
+})
+
+test('a key that is revoked closes its WebSockets with 1008, draining closes all with 1001', async () => {
+  const closed = (socket: WebSocket) => new Promise<number>((resolve) => socket.once('close', resolve))
+  const first = await open()
+  const firstClosed = closed(first)
+  traffic.apply(put('key', { ...customer.key.config, revokedAtMs: 1 } as { id: string }))
+  expect(await firstClosed).toBe(1008)
+  await waitFor(() => traffic.events.length === 1)
+
+  traffic.apply(put('key', customer.key.config))
+  const second = await open()
+  const secondClosed = closed(second)
+  traffic.webSockets.closeAll(1001)
+  expect(await secondClosed).toBe(1001)
+  await waitFor(() => traffic.webSockets.size === 0)
+})
+
+test('an upgrade to something else is served as if nobody had asked', async () => {
+  const client = await rawConnection(traffic.port)
+  client.write(
+    'GET /plain HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n',
+  )
+  expect(await client.until('{"ok":true}')).toMatch(/^HTTP\/1.1 200/)
+  client.socket.destroy()
+})
