@@ -1,0 +1,46 @@
+import { usageBounds } from '@apigate/contracts'
+import { expect, test } from 'vitest'
+import { aGateway, anExchange } from '../../../test/exchange.fixture.ts'
+import { aRouteTo } from '../../../test/worker.fixture.ts'
+import { matchRoute } from './match-route.ts'
+import { record } from './record.ts'
+
+const to = aRouteTo('http://up.example', { authRequired: false })
+
+test('a public request is recorded without an owner, with the normalised path and no query', () => {
+  const gateway = aGateway(to.items)
+  const exchange = anExchange(gateway, { url: '/a/./b?secret=1' })
+  matchRoute(exchange)
+  Object.assign(exchange, { status: 200, units: 3, responseBytes: 7 })
+  record(exchange, () => {})
+  expect(gateway.events).toEqual([
+    {
+      created_at: new Date(exchange.receivedAtMs).toISOString(),
+      user_id: null,
+      group_id: null,
+      api_key_id: null,
+      plan_id: null,
+      route_id: to.route.id,
+      upstream_id: to.upstream.id,
+      method: 'GET',
+      path: '/a/b',
+      status_code: 200,
+      latency_ms: expect.any(Number) as number,
+      request_bytes: 0,
+      response_bytes: 7,
+      metered_units: 3,
+      error_code: null,
+      metering_error: null,
+      request_id: 'request-1',
+      config_revision: 1,
+      client_ip: '203.0.113.5',
+    },
+  ])
+  expect(gateway.events[0]!.latency_ms).toBeLessThan(usageBounds.latencyMsMax)
+})
+
+test('the client’s address can be left out', () => {
+  const gateway = { ...aGateway(to.items), recordClientIp: false }
+  record(anExchange(gateway), () => {})
+  expect(gateway.events[0]!.client_ip).toBeNull()
+})

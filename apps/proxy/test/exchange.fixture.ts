@@ -1,0 +1,63 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ConfigItem } from '@apigate/core'
+import { createLogger, createSealer } from '@apigate/platform'
+import { LocalLimits } from '../src/limits/local.limits.ts'
+import { Exchange, type Gateway } from '../src/pipeline/exchange.ts'
+import { TrafficCounters } from '../src/status/traffic.counters.ts'
+import { ConfigState } from '../src/tables/config.state.ts'
+import { TrustedProxies } from '../src/trusted-proxies.ts'
+import { WebSocketForwarder } from '../src/upstream/websocket.forwarder.ts'
+import type { UsageEventDraft } from '../src/usage/index.ts'
+import { encryptionKey } from './worker.fixture.ts'
+
+export interface TestGateway extends Gateway {
+  readonly events: UsageEventDraft[]
+}
+
+/** What the stages work with, on tables made of these items; null = no tables yet. */
+export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
+  const state = new ConfigState('epoch-1', new Map(), createSealer(encryptionKey))
+  for (const item of items ?? []) state.apply(item)
+  state.compile()
+  if (state.problem !== null) throw new Error(state.problem)
+  const events: UsageEventDraft[] = []
+  return {
+    events,
+    live: { current: items === null ? null : state.tables(1) },
+    limits: new LocalLimits(),
+    usage: { record: (event) => void events.push(event) },
+    counters: new TrafficCounters(),
+    webSockets: new WebSocketForwarder(),
+    trustedProxies: new TrustedProxies([]),
+    recordClientIp: true,
+    log: createLogger({ name: 'test', level: 'silent' }),
+    isDraining: false,
+    isCuttingOff: false,
+  }
+}
+
+export interface TestRequest {
+  method?: string
+  url?: string
+  headers?: Record<string, string>
+  upgradeHead?: Buffer
+}
+
+/** An exchange as the server makes it, without a server. */
+export function anExchange(
+  gateway: Gateway,
+  { method = 'GET', url = '/', headers = {}, upgradeHead }: TestRequest = {},
+) {
+  const request = {
+    method,
+    url,
+    headers: { host: 'api.example', ...headers },
+    rawHeaders: Object.entries({ host: 'api.example', ...headers }).flat(),
+    socket: { destroyed: false },
+  } as unknown as IncomingMessage
+  const connection = { address: '203.0.113.5', isTrusted: false, newest: null }
+  const response = {} as unknown as ServerResponse
+  const exchange = new Exchange(gateway, connection, request, response, 'request-1', upgradeHead ?? null)
+  exchange.authority = request.headers.host ?? ''
+  return exchange
+}
