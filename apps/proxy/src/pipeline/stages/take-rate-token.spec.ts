@@ -1,6 +1,7 @@
 import { aPlan } from '@apigate/testing'
 import { expect, test } from 'vitest'
 import { aGateway, anExchange } from '../../../test/exchange.fixture.ts'
+import type { Refusal } from '../refusal.ts'
 import { finish } from '../finish.ts'
 import { reserveQuota } from './reserve-quota.ts'
 import { takeRateToken } from './take-rate-token.ts'
@@ -32,7 +33,7 @@ test('over the quota is 402 and takes no token; over the rate is 429 with Retry-
   expect(reserveQuota(third)).toBeNull()
   const verdict = takeRateToken(third)
   expect(verdict).toMatchObject({ status: 429, code: 'rate_limit_exceeded' })
-  expect((verdict as { headers: string[] }).headers.join()).toMatch(/,retry-after,(10|9)$/)
+  expect((verdict as Refusal).headers.join()).toMatch(/,retry-after,(10|9)$/)
   finish(third, () => {})
 
   const fourth = exchangeOf(gateway, plan)
