@@ -6,6 +6,7 @@ import { HealthRepository } from './health/index.ts'
 import { JobsStatus } from './jobs.status.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { SettingsModule } from './settings.module.ts'
+import { UsageIngestModule } from './usage-ingest/index.ts'
 
 /** The jobs process. */
 @Module({})
@@ -17,6 +18,7 @@ export class JobsModule {
         SettingsModule.provide(config, log),
         PersistenceModule.connect(config.databaseUrl),
         ConfigPublisherModule,
+        UsageIngestModule,
       ],
       providers: [HealthRepository, JobsStatus],
     }

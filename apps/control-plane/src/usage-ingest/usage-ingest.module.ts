@@ -1,21 +1,18 @@
-import { Module, type DynamicModule } from '@nestjs/common'
+import type { Logger } from '@apigate/platform'
+import { Module } from '@nestjs/common'
+import type { ControlPlaneConfig } from '../config.ts'
 import { Database } from '../persistence/index.ts'
-import { UsageIngest, type UsageIngestConnections } from './usage.ingest.ts'
-import { UsageLedger } from './usage.ledger.ts'
+import { CONFIG, LOG } from '../settings.module.ts'
+import { UsageIngest } from './usage.ingest.ts'
 
-@Module({})
-export class UsageIngestModule {
-  static consume(connections: UsageIngestConnections): DynamicModule {
-    return {
-      module: UsageIngestModule,
-      providers: [
-        UsageLedger,
-        {
-          provide: UsageIngest,
-          inject: [UsageLedger, Database],
-          useFactory: (ledger: UsageLedger, database: Database) => new UsageIngest(ledger, database, connections),
-        },
-      ],
-    }
-  }
-}
+@Module({
+  providers: [
+    {
+      provide: UsageIngest,
+      inject: [Database, CONFIG, LOG],
+      useFactory: (database: Database, config: ControlPlaneConfig, log: Logger) =>
+        new UsageIngest(database, config, log),
+    },
+  ],
+})
+export class UsageIngestModule {}

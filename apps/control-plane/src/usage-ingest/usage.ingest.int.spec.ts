@@ -12,9 +12,12 @@ import { aUsageBatch, aUsageEvent, createTestDatabase, testServers, waitFor } fr
 import type { INestApplicationContext } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { loadConfig } from '../config.ts'
 import { Database, PersistenceModule } from '../persistence/index.ts'
+import { SettingsModule } from '../settings.module.ts'
 import { UsageIngestModule } from './index.ts'
 
+const encryptionKey = randomBytes(32).toString('base64')
 const log = createLogger({ name: 'test', level: 'silent' })
 
 /** Every test is a worker's start of its own: a batch that was set aside keeps its job's id in the queue. */
@@ -28,7 +31,7 @@ const eventsOf = (first: number, last: number): UsageEvent[] =>
   Array.from({ length: last - first + 1 }, (_, n) => anEvent(first + n))
 
 describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (servers) => {
-  let transport: TransportConfig
+  let transport: TransportConfig & { databaseUrl: string }
   let database: Database
   let bus: FleetBus
   let dropDatabase: () => Promise<void>
@@ -66,12 +69,13 @@ describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (ser
   })
 
   async function startIngest(): Promise<INestApplicationContext> {
+    const config = {
+      ...loadConfig({ DATABASE_URL: transport.databaseUrl, APIGATE_ENCRYPTION_KEY: encryptionKey }),
+      ...transport,
+    }
     const jobs = {
       module: class JobsModule {},
-      imports: [
-        PersistenceModule.connect(transport.databaseUrl ?? ''),
-        UsageIngestModule.consume({ transport, bus, log }),
-      ],
+      imports: [SettingsModule.provide(config, log), PersistenceModule.connect(config.databaseUrl), UsageIngestModule],
     }
     const app = await NestFactory.createApplicationContext(jobs, { logger: false })
     running.push(app)

@@ -1,59 +1,57 @@
-import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
 import type { UsageBatch } from '@apigate/contracts'
 import {
   consumeUsageBatches,
+  openFleetBus,
   type Closeable,
   type FleetBus,
   type Logger,
   type TransportConfig,
 } from '@apigate/platform'
-import { Database } from '../persistence/index.ts'
+import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
+import type { Database } from '../persistence/index.ts'
 import { UsageLedger } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
-
-/** What the ingest is given by its process. */
-export interface UsageIngestConnections {
-  transport: TransportConfig
-  bus: FleetBus
-  log: Logger
-}
 
 const batchesAtOnce = 4
 /** Partitions are made two months ahead; looking more often than daily makes up for a database that was away. */
 const partitionCheckEveryMs = 3_600_000
 
 /** From the queue to the ledger, and the mark back to the worker. */
-@Injectable()
 export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
-  readonly #ledger: UsageLedger
   readonly #database: Database
-  readonly #connections: UsageIngestConnections
-  #consumer: Closeable | null = null
-  #partitionTimer: NodeJS.Timeout | undefined
+  readonly #transport: TransportConfig
+  readonly #log: Logger
+  readonly #ledger: UsageLedger
+  #running: { bus: FleetBus; consumer: Closeable; partitionTimer: NodeJS.Timeout } | null = null
 
-  constructor(ledger: UsageLedger, database: Database, connections: UsageIngestConnections) {
-    this.#ledger = ledger
+  constructor(database: Database, transport: TransportConfig, log: Logger) {
     this.#database = database
-    this.#connections = connections
+    this.#transport = transport
+    this.#log = log
+    this.#ledger = new UsageLedger(database)
   }
 
   async onApplicationBootstrap(): Promise<void> {
     await this.#ensurePartitions()
-    this.#partitionTimer = setInterval(() => void this.#ensurePartitions(), partitionCheckEveryMs)
-    const { transport, log } = this.#connections
-    this.#consumer = consumeUsageBatches(transport, log, (batch) => this.ingest(batch), { concurrency: batchesAtOnce })
+    const bus = openFleetBus(this.#transport, this.#log)
+    const ingest = async (batch: UsageBatch): Promise<void> => {
+      const { mark } = await this.#ledger.write(batch)
+      // For a repeat too: a worker that sends again has missed its mark.
+      bus.sendMark(mark)
+    }
+    this.#running = {
+      bus,
+      consumer: consumeUsageBatches(this.#transport, this.#log, ingest, { concurrency: batchesAtOnce }),
+      partitionTimer: setInterval(() => void this.#ensurePartitions(), partitionCheckEveryMs),
+    }
   }
 
-  /** Finishes the batches that are being written; runs before the database is closed. */
+  /** Finishes the batches that are being written, while the database is still open. */
   async onModuleDestroy(): Promise<void> {
-    clearInterval(this.#partitionTimer)
-    await this.#consumer?.close()
-  }
-
-  /** The mark goes out for repeats too: a worker that sends again has missed it. */
-  async ingest(batch: UsageBatch): Promise<void> {
-    const { mark } = await this.#ledger.write(batch)
-    this.#connections.bus.sendMark(mark)
+    if (!this.#running) return
+    clearInterval(this.#running.partitionTimer)
+    await this.#running.consumer.close()
+    await this.#running.bus.close()
   }
 
   async #ensurePartitions(): Promise<void> {
@@ -61,7 +59,7 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
       await ensureUsagePartitions(this.#database.pool)
     } catch (error) {
       // Events of a month without a partition go to the default one and move when it is made.
-      this.#connections.log.error({ err: error }, 'cannot make the partitions of the ledger ahead')
+      this.#log.error({ err: error }, 'cannot make the partitions of the ledger ahead')
     }
   }
 }

@@ -1,8 +1,7 @@
-import { Injectable } from '@nestjs/common'
 import type { UsageBatch, UsageMark } from '@apigate/contracts'
 import { UnrecoverableError } from 'bullmq'
 import { DatabaseError } from 'pg'
-import { Database } from '../persistence/index.ts'
+import type { Database } from '../persistence/index.ts'
 import { ingestStatement } from './usage.ledger.sql.ts'
 
 interface IngestRow {
@@ -21,7 +20,6 @@ export class RefusedBatchError extends UnrecoverableError {
 const dataFaultClasses = new Set(['22', '23', '54'])
 
 /** Usage events with their sums, quota counts and worker marks in PostgreSQL. */
-@Injectable()
 export class UsageLedger {
   readonly #database: Database
 
