@@ -14,6 +14,8 @@ export interface RunningSystem {
   proxyUrl: string
   adminUrl: string
   statusUrl: string
+  /** The sample upstream. */
+  echoUrl: string
   dataDir: string
   /** What `npm start` printed. */
   printed: string
@@ -65,6 +67,7 @@ export async function startSystem(mode: Mode): Promise<RunningSystem> {
     proxyUrl: `http://127.0.0.1:${env['APIGATE_PROXY_PORT']}`,
     adminUrl,
     statusUrl: `http://127.0.0.1:${env['APIGATE_STATUS_PORT']}`,
+    echoUrl: `http://127.0.0.1:${env['APIGATE_ECHO_PORT']}`,
     dataDir,
     printed,
     adminKey,
