@@ -1,6 +1,7 @@
 export * from './config.builder.ts'
 export * from './config.ts'
 export * from './database.ts'
+export * from './nats.ts'
 export * from './server.process.ts'
 export * from './upstream.fake.ts'
 export * from './usage.builder.ts'

@@ -11,7 +11,7 @@ import {
   type ConfigFeedReader,
   type TransportConfig,
 } from '@apigate/platform'
-import { createTestDatabase, testServers, waitFor, type TestDatabase } from '@apigate/testing'
+import { createTestDatabase, dropNatsNamespace, testServers, waitFor, type TestDatabase } from '@apigate/testing'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Database } from '../persistence/index.ts'
@@ -126,6 +126,7 @@ test('a write that commits while a snapshot is built is wholly in it or wholly b
 
 describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
   let transport: PublisherConfig
+  let namespace: string
   let reader: ConfigFeedReader
   let changes: ChangeMessage[]
   let pointers: SnapshotPointer[]
@@ -133,15 +134,19 @@ describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
 
   beforeEach(async () => {
     ;[changes, pointers] = [[], []]
+    namespace = `t${randomBytes(6).toString('hex')}`
     transport = {
       databaseUrl: testDatabase.url,
       natsUrl: name === 'NATS' ? testServers.natsUrl : null,
       redisUrl: null,
-      namespace: `t${randomBytes(6).toString('hex')}`,
+      namespace,
     }
     reader = openConfigFeedReader(transport, log)
   })
-  afterEach(() => reader.close())
+  afterEach(async () => {
+    await reader.close()
+    await dropNatsNamespace(namespace)
+  })
 
   const follow = async (): Promise<void> => {
     await reader.follow(0, {
@@ -206,10 +211,12 @@ describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
 
 describe('publishing on NATS', () => {
   let transport: PublisherConfig
+  let namespace: string
   beforeEach(() => {
-    const namespace = `t${randomBytes(6).toString('hex')}`
+    namespace = `t${randomBytes(6).toString('hex')}`
     transport = { databaseUrl: testDatabase.url, natsUrl: testServers.natsUrl, redisUrl: null, namespace }
   })
+  afterEach(() => dropNatsNamespace(namespace))
 
   test('a change that is too big for a message arrives in parts', async () => {
     const publisher = start(transport)

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { channels, type ChangeMessage, type SnapshotPointer } from '@apigate/contracts'
-import { createTestDatabase, testServers, waitFor, type TestDatabase } from '@apigate/testing'
+import { createTestDatabase, dropNatsNamespace, testServers, waitFor, type TestDatabase } from '@apigate/testing'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import pg from 'pg'
@@ -104,9 +104,7 @@ async function onNats(): Promise<Rig> {
       await manager.streams.delete(names.changeStream)
     },
     async stop() {
-      for (const stream of [names.changeStream, names.pointerStream, `OBJ_${names.snapshotStore}`]) {
-        await manager.streams.delete(stream).catch(() => {})
-      }
+      await dropNatsNamespace(namespace)
       await connection.close()
     },
   }

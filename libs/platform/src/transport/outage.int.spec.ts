@@ -103,6 +103,37 @@ describe('NATS', () => {
   }, 60_000)
 })
 
+describe('NATS', () => {
+  // nats-server 2.9.10 ended with a nil pointer here, when the pointer was read by STREAM.MSG.GET.
+  test('the pointer can be read while it moves, without ever being missed', async () => {
+    const server = await aNatsServer()
+    servers.push(server)
+    await server.start()
+    const config: TransportConfig = { databaseUrl: null, natsUrl: server.url, redisUrl: null }
+    const writer = opened(openConfigFeedWriter(config, log))
+    const body = Buffer.from('the same body')
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    const put = (revision: number): Promise<void> =>
+      writer.putSnapshot({ v: 1, epoch, revision, sha256, bytes: body.length, atMs: 1 }, body)
+    await waitFor(() => put(1).then(() => true), slow)
+
+    const moving = new AbortController()
+    const reading = Array.from({ length: 4 }, async () => {
+      const reader = opened(openConfigFeedReader(config, log))
+      const seen: (number | undefined)[] = []
+      while (!moving.signal.aborted) seen.push((await reader.latestSnapshot())?.pointer.revision)
+      return seen
+    })
+    for (let revision = 2; revision <= 200; revision += 1) await put(revision)
+    moving.abort()
+    for (const seen of await Promise.all(reading)) {
+      expect(seen).not.toContain(undefined)
+      expect(seen.toSorted((a, b) => Number(a) - Number(b))).toEqual(seen)
+      expect(new Set(seen).size).toBeGreaterThan(5)
+    }
+  }, 60_000)
+})
+
 describe('Redis', () => {
   test('adding fails fast while it is away, and both ends go on when it is back', async () => {
     const server = await aRedisServer()

@@ -24,7 +24,7 @@ export async function lastBehind(
   let high = state.last_seq
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
-    const message = await manager.streams.getMessage(stream, { seq: middle })
+    const message = await manager.direct.getMessage(stream, { seq: middle })
     if (isBehind(message?.header.get('Nats-Msg-Id') ?? '', older, newest)) low = middle
     else high = middle - 1
   }

@@ -29,7 +29,8 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
 
   async latestSnapshot(): Promise<Snapshot | null> {
     const connection = await this.#link.connection()
-    const pointer = await readPointer(await jetstreamManager(connection, { checkAPI: false }), this.names, this.log)
+    const manager = await jetstreamManager(connection, { checkAPI: false })
+    const { pointer } = await readPointer(manager, this.names, this.log)
     if (pointer === null) return null
     const object = await this.#object(connection, pointer)
     return { pointer, body: checkBody(pointer, chunks(object)) }

@@ -9,7 +9,7 @@ import type { ConfigFeedWriter } from '../transport.ts'
 import { lastBehind } from './change.trim.ts'
 import { NatsLink } from './nats.link.ts'
 import type { NatsNames } from './nats.names.ts'
-import { lastMessage, readPointer } from './snapshot.pointer.ts'
+import { lastMessage, pointerHistory, readPointer } from './snapshot.pointer.ts'
 import { isStreamNotFound } from './stream.follower.ts'
 
 const chunkBytes = 256 * 1024
@@ -29,7 +29,7 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
   async head(): Promise<{ epoch: string; revision: number } | null> {
     const manager = await this.#manager()
     await this.#ensureStream(manager)
-    const pointer = await readPointer(manager, this.names, this.log)
+    const { pointer } = await readPointer(manager, this.names, this.log)
     const message = await lastMessage(manager, this.names.changeStream, this.names.change)
     const change = message && parseMessage(changeMessageSchema, message.string(), this.names.changeStream, this.log)
     if (change === null) return pointer
@@ -42,7 +42,7 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
 
   async snapshotHead(): Promise<SnapshotPointer | null> {
     const connection = await this.#link.connection()
-    const pointer = await readPointer(await this.#manager(), this.names, this.log)
+    const { pointer } = await readPointer(await this.#manager(), this.names, this.log)
     if (pointer === null) return null
     // A pointer whose body is gone counts as none, so that the publisher makes a new one.
     const store = await new Objm(connection).open(this.names.snapshotStore, false)
@@ -90,6 +90,7 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
         subjects: [this.names.change],
         retention: RetentionPolicy.Limits,
         storage: StorageType.File,
+        allow_direct: true,
       })
       this.log.info({ stream: this.names.changeStream }, 'made the stream of configuration changes')
     }
@@ -101,14 +102,14 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
     manager: JetStreamManager,
     pointer: SnapshotPointer,
   ): Promise<SnapshotPointer | null> {
-    const bucket = await new Kvm(connection).create(this.names.pointerBucket, { history: 1, storage: StorageType.File })
-    const entry = await bucket.get(this.names.pointerKey)
-    const older = await readPointer(manager, this.names, this.log)
+    const options = { history: pointerHistory, storage: StorageType.File, allow_direct: true }
+    const bucket = await new Kvm(connection).create(this.names.pointerBucket, options)
+    const { pointer: older, seq } = await readPointer(manager, this.names, this.log)
     if (older !== null && older.epoch === pointer.epoch && older.revision > pointer.revision) {
       throw new Error(`snapshot ${pointer.revision} is older than the one on the feed, ${older.revision}`)
     }
     // Compare and set: a publisher that lost its lock without noticing must not move the pointer back.
-    await bucket.put(this.names.pointerKey, JSON.stringify(pointer), { previousSeq: entry?.revision ?? 0 })
+    await bucket.put(this.names.pointerKey, JSON.stringify(pointer), { previousSeq: seq })
     return older
   }
 

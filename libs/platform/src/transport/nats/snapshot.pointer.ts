@@ -5,27 +5,50 @@ import { parseMessage } from '../message.check.ts'
 import type { NatsNames } from './nats.names.ts'
 import { isStreamNotFound } from './stream.follower.ts'
 
-/** The last message of a subject, or null when there is none, or no stream. */
+/**
+ * Messages kept of the pointer. Two, because nats-server 2.9 may not find the last message of a subject while its only one
+ * is being replaced.
+ */
+export const pointerHistory = 2
+
+/**
+ * The last message of a subject, or null when there is none, or no stream. By DIRECT.GET, for which the stream must have
+ * `allow_direct`: nats-server 2.9.10 crashes when the other call, STREAM.MSG.GET, meets the case above.
+ */
 export async function lastMessage(
   manager: JetStreamManager,
   stream: string,
   subject: string,
 ): Promise<StoredMsg | null> {
   try {
-    return await manager.streams.getMessage(stream, { last_by_subj: subject })
+    return await manager.direct.getMessage(stream, { last_by_subj: subject })
   } catch (error) {
-    if (isStreamNotFound(error)) return null
+    if (await isThere(manager, stream)) throw error
+    return null
+  }
+}
+
+/** A direct call on a stream that is not there finds nobody to answer, as it does when the stream has no leader. */
+async function isThere(manager: JetStreamManager, stream: string): Promise<boolean> {
+  try {
+    await manager.streams.info(stream)
+    return true
+  } catch (error) {
+    if (isStreamNotFound(error)) return false
     throw error
   }
 }
 
-/** The pointer that the bucket holds; an unreadable one counts as none, so that the publisher makes a new one. */
-export async function readPointer(
-  manager: JetStreamManager,
-  names: NatsNames,
-  log: Logger,
-): Promise<SnapshotPointer | null> {
+export interface StoredPointer {
+  /** Null when the message is not readable; that counts as none, so that the publisher makes a new one. */
+  pointer: SnapshotPointer | null
+  /** The bucket's revision of it, for compare and set; 0 = there is none. */
+  seq: number
+}
+
+/** What the bucket holds. */
+export async function readPointer(manager: JetStreamManager, names: NatsNames, log: Logger): Promise<StoredPointer> {
   const message = await lastMessage(manager, names.pointerStream, names.pointerSubject)
-  if (message === null || message.data.length === 0) return null
-  return parseMessage(snapshotPointerSchema, message.string(), names.pointerStream, log)
+  if (message === null) return { pointer: null, seq: 0 }
+  return { pointer: parseMessage(snapshotPointerSchema, message.string(), names.pointerStream, log), seq: message.seq }
 }
