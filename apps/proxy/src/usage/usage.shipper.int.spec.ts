@@ -3,15 +3,17 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { UsageBatch, UsageMark } from '@apigate/contracts'
 import { createLogger, type UsageQueue } from '@apigate/platform'
-import { aUsageDraft } from '@apigate/testing'
+import { aUsageDraft, waitFor } from '@apigate/testing'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
   openUsageSpool,
   startUsageShipper,
+  type UsageEventDraft,
   type UsageShipper,
   type UsageShipperOptions,
   type UsageSpool,
+  type UsageSpoolOptions,
 } from './index.ts'
 
 const log = createLogger({ name: 'test', level: 'silent' })
@@ -71,17 +73,17 @@ afterEach(async () => {
   await rm(dir, { recursive: true })
 })
 
-function open(): Promise<UsageSpool> {
-  return openUsageSpool({ dir, worker: 'w-1', segmentBytesMax: 50_000, diskBytesMax: 2 ** 30, log })
+function open(options: Partial<UsageSpoolOptions> = {}): Promise<UsageSpool> {
+  return openUsageSpool({ dir, worker: 'w-1', segmentBytesMax: 50_000, diskBytesMax: 2 ** 30, log, ...options })
 }
 
 function start(options: Partial<UsageShipperOptions> = {}): void {
   shipper = startUsageShipper({ spool, queue, log, resendAfterMs: 60_000, ...options })
 }
 
-function record(count: number): Promise<void> {
+function record(count: number, fields: Partial<UsageEventDraft> = {}): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  for (let n = 1; n <= count; n += 1) spool.record(aUsageDraft(), n === count ? resolve : () => {})
+  for (let n = 1; n <= count; n += 1) spool.record(aUsageDraft(fields), n === count ? resolve : () => {})
   return promise
 }
 
@@ -158,6 +160,35 @@ test('a ledger that acknowledges nothing does not fill the queue', async () => {
   expect(queue.ranges.at(-1)).toEqual([201, 300])
   spool.acknowledge({ v: 1, worker: 'w-1', epoch: spool.epoch, first: 1, seq: 100 })
   await vi.waitFor(() => expect(queue.ranges.at(-1)).toEqual([301, 400]))
+})
+
+test('an event that could not be kept leaves a gap between batches, never a wrong number in one', async () => {
+  await spool.close()
+  spool = await open({ diskBytesMax: 20_000 })
+  start({ batchEventsMax: 2, batchDelayMs: 0 })
+  await record(2)
+  await waitFor(() => queue.taken.length === 1)
+  await record(1, { path: '/'.repeat(20_000) })
+  expect(spool.lostEvents).toBe(1)
+  await record(3)
+  await waitFor(() => queue.counts().size === 5)
+  expect(queue.ranges.flat()).not.toContain(3)
+})
+
+test('a file that is gone from the disk takes only its own events with it', async () => {
+  for (let n = 0; n < 3; n += 1) await record(100, { path: '/'.repeat(1_000) })
+  await spool.close()
+  const { epoch } = spool
+  spool = await open()
+  await rm(path.join(dir, 'spool', `w-1_${epoch}`, '101.log'))
+  queue.onTaken = (batch) => spool.acknowledge(markOf(batch))
+  start({ batchDelayMs: 0 })
+  await waitFor(() => spool.pendingEvents === 0)
+  expect(queue.ranges).toEqual([
+    [1, 100],
+    [201, 300],
+  ])
+  expect(spool.lostEvents).toBe(100)
 })
 
 test('close sends what is left at once', async () => {
