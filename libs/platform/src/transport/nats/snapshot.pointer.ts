@@ -13,7 +13,8 @@ export const pointerHistory = 2
 
 /**
  * The last message of a subject, or null when there is none, or no stream. By DIRECT.GET, for which the stream must have
- * `allow_direct`: nats-server 2.9.10 crashes when the other call, STREAM.MSG.GET, meets the case above.
+ * `allow_direct`: nats-server 2.9.10 crashes when the other call, STREAM.MSG.GET, meets the case above. A stream that is
+ * not there does not answer a direct call at all, so that is asked first.
  */
 export async function lastMessage(
   manager: JetStreamManager,
@@ -21,22 +22,13 @@ export async function lastMessage(
   subject: string,
 ): Promise<StoredMsg | null> {
   try {
-    return await manager.direct.getMessage(stream, { last_by_subj: subject })
+    const { state } = await manager.streams.info(stream)
+    if (state.messages === 0) return null
   } catch (error) {
-    if (await isThere(manager, stream)) throw error
-    return null
-  }
-}
-
-/** A direct call on a stream that is not there finds nobody to answer, as it does when the stream has no leader. */
-async function isThere(manager: JetStreamManager, stream: string): Promise<boolean> {
-  try {
-    await manager.streams.info(stream)
-    return true
-  } catch (error) {
-    if (isStreamNotFound(error)) return false
+    if (isStreamNotFound(error)) return null
     throw error
   }
+  return manager.direct.getMessage(stream, { last_by_subj: subject })
 }
 
 export interface StoredPointer {
