@@ -48,7 +48,7 @@ export class UsageSpool implements UsageRecorder {
 
   readonly #options: UsageSpoolOptions
   readonly #current: SpoolEpoch
-  readonly #old: SpoolEpoch[]
+  #old: SpoolEpoch[]
   readonly #idPrefix: string
   readonly #release: () => void
   #turn: Turn
@@ -217,7 +217,7 @@ export class UsageSpool implements UsageRecorder {
 
   #forget(epoch: SpoolEpoch, first: number, last: number): void {
     const isDone = epoch.forget(first, last) && epoch !== this.#current
-    if (isDone) this.#old.splice(this.#old.indexOf(epoch), 1)
+    if (isDone) this.#old = this.#old.filter((each) => each !== epoch)
     this.#deletions = this.#deletions
       .then(() => (isDone ? epoch.removeFolder() : epoch.deleteForgotten(this.#segment?.file ?? null)))
       .catch((error: unknown) => this.#options.log.warn({ err: error }, 'cannot delete from the spool'))
