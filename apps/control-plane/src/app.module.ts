@@ -16,6 +16,9 @@ import { UsageEventsModule } from './resources/usage-events/index.ts'
 import { UsersModule } from './resources/users/index.ts'
 import { LOG, SettingsModule } from './settings.module.ts'
 
+/** A lock that somebody holds must not hold clients for ever: they get 503. */
+const statementMsMax = 15_000
+
 /** The API process. */
 @Module({})
 export class AppModule {
@@ -24,7 +27,7 @@ export class AppModule {
       module: AppModule,
       imports: [
         SettingsModule.provide(config, log),
-        PersistenceModule.connect(config.databaseUrl),
+        PersistenceModule.connect(config.databaseUrl, statementMsMax),
         AuthModule,
         FirstStartModule,
         HealthModule,

@@ -45,9 +45,7 @@ function internalError(): ErrorObject {
 function fromDatabase(error: unknown, method: string, body: unknown): ApiError | null {
   const problem = databaseProblem(error)
   if (problem === null) return null
-  if (problem.kind === 'unavailable') {
-    return new ApiError([errorObject('service_unavailable', 'the database does not answer')], { 'retry-after': '5' })
-  }
+  if (problem.kind === 'unavailable') return unavailable('the database does not answer')
   const source = { pointer: pointerTo(body, [problem.column]) }
   if (problem.kind === 'unique') return ApiError.of('conflict', `this ${problem.column} is taken`, source)
   if (method === 'DELETE') return ApiError.of('conflict', 'still in use')
@@ -59,5 +57,10 @@ function fromFramework(error: unknown): ApiError | null {
   if (!(error instanceof Error)) return null
   const { statusCode, getStatus } = error as { statusCode?: number; getStatus?: () => number }
   const code = codeByStatus[statusCode ?? getStatus?.call(error) ?? 500]
-  return code ? ApiError.of(code, code === 'service_unavailable' ? undefined : error.message) : null
+  if (code === 'service_unavailable') return unavailable('no answer could be made in time')
+  return code ? ApiError.of(code, error.message) : null
+}
+
+function unavailable(detail: string): ApiError {
+  return new ApiError([errorObject('service_unavailable', detail)], { 'retry-after': '5' })
 }

@@ -26,7 +26,7 @@ interface TextOptions extends Nullable {
 export function Text({ max, min = 0, pattern, nullable }: TextOptions): PropertyDecorator {
   return rule(nullable, (value) => {
     if (typeof value !== 'string') return 'must be text'
-    if (value.length < min) return min === 1 ? 'must not be empty' : `must have at least ${min} characters`
+    if (value.trim().length < min) return min === 1 ? 'must not be empty' : `must have at least ${min} characters`
     if (value.length > max) return `must have at most ${max} characters`
     return pattern && !pattern[0].test(value) ? pattern[1] : null
   })

@@ -7,8 +7,8 @@ export type DatabaseProblem =
 /** Prisma and Node: not reachable, or a wait for a connection or a lock that ended. */
 const unavailableCodes =
   /^(P1001|P1002|P1003|P1008|P1017|P2024|P2028|P2034|P2037|ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
-/** SQLSTATE: connection lost, server starting or stopping, out of connections, no such database, lost a deadlock. */
-const unavailableStates = /^(08...|57P0.|533..|3D000|40001|40P01|55P03)$/
+/** SQLSTATE: connection lost, server starting or stopping, out of connections, no such database, lost a deadlock, cancelled. */
+const unavailableStates = /^(08...|57P0.|533..|3D000|40001|40P01|55P03|57014)$/
 /** pg and its pool have no code for these. */
 const unavailableMessages = /timeout exceeded when trying to connect|Connection terminated/
 

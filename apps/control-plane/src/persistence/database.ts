@@ -15,8 +15,17 @@ export class Database implements OnModuleDestroy {
   readonly pool: pg.Pool
   readonly prisma: PrismaClient
 
-  constructor(databaseUrl: string) {
-    this.pool = new pg.Pool({ connectionString: databaseUrl, max: 10, connectionTimeoutMillis: 5_000 })
+  /** @param statementMsMax PostgreSQL cancels a statement after this long; 0: never. */
+  constructor(databaseUrl: string, statementMsMax = 0) {
+    this.pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: 10,
+      connectionTimeoutMillis: 5_000,
+      // By SET, which a connection pooler passes on, as it may not do with a parameter of the start-up packet. pg's own
+      // `query_timeout` would give a connection back with its transaction open.
+      // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, its types do not say so
+      onConnect: (client) => client.query(`SET statement_timeout = ${statementMsMax}`),
+    })
     // A broken idle connection is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => {})
     this.prisma = new PrismaClient({

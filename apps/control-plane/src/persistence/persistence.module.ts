@@ -4,10 +4,10 @@ import { Database } from './database.ts'
 @Global()
 @Module({})
 export class PersistenceModule {
-  static connect(databaseUrl: string): DynamicModule {
+  static connect(databaseUrl: string, statementMsMax?: number): DynamicModule {
     return {
       module: PersistenceModule,
-      providers: [{ provide: Database, useFactory: () => new Database(databaseUrl) }],
+      providers: [{ provide: Database, useFactory: () => new Database(databaseUrl, statementMsMax) }],
       exports: [Database],
     }
   }

@@ -1,0 +1,67 @@
+import { createTestDatabase, type TestDatabase } from '@apigate/testing'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Database, databaseProblem, type DatabaseProblem } from './index.ts'
+
+let testDatabase: TestDatabase
+let database: Database
+beforeAll(async () => {
+  testDatabase = await createTestDatabase()
+  database = new Database(testDatabase.url, 200)
+  await database.prisma.plan.create({ data: { id: 'plan_a', name: 'a' } })
+  await database.prisma.user.create({ data: { id: 'usr_a', email: 'a@example.com', planId: 'plan_a' } })
+})
+afterAll(async () => {
+  await database?.onModuleDestroy()
+  await testDatabase?.drop()
+})
+
+const problemOf = (work: Promise<unknown>): Promise<DatabaseProblem | null | 'none'> =>
+  work.then(
+    () => 'none' as const,
+    (error: unknown) => databaseProblem(error),
+  )
+
+test('a violated constraint names its column', async () => {
+  const { plan, user } = database.prisma
+  const unique = (column: string) => ({ kind: 'unique', column })
+  expect(await problemOf(plan.create({ data: { id: 'plan_a', name: 'b' } }))).toEqual(unique('id'))
+  expect(await problemOf(plan.create({ data: { id: 'plan_b', name: 'a' } }))).toEqual(unique('name'))
+  const twice = { id: 'usr_b', email: 'A@EXAMPLE.COM', planId: 'plan_a' }
+  expect(await problemOf(user.create({ data: twice }))).toEqual(unique('email'))
+  expect(await problemOf(user.create({ data: { ...twice, email: 'b@b.b', planId: 'plan_none' } }))).toEqual({
+    ...{ kind: 'reference', column: 'plan_id' },
+  })
+  expect(await problemOf(plan.delete({ where: { id: 'plan_a' } }))).toEqual({ kind: 'reference', column: 'plan_id' })
+})
+
+test('what is our own mistake is no problem of the database', async () => {
+  expect(await problemOf(database.pool.query('SELECT nonsense'))).toBeNull()
+  expect(await problemOf(database.prisma.$queryRaw`SELECT 1/0`)).toBeNull()
+})
+
+test('a statement that waits for too long is cancelled, and its transaction is gone', async () => {
+  const holder = await database.pool.connect()
+  await holder.query('BEGIN')
+  await holder.query('LOCK TABLE plans')
+  const insert = database.prisma.$transaction((tx) => tx.plan.create({ data: { id: 'plan_late', name: 'late' } }))
+  expect(await problemOf(insert)).toEqual({ kind: 'unavailable' })
+  await holder.query('ROLLBACK')
+  holder.release()
+  const { rows } = await database.pool.query(
+    `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`,
+  )
+  expect(rows).toEqual([])
+  expect(await database.prisma.plan.findUnique({ where: { id: 'plan_late' } })).toBeNull()
+})
+
+test('a database that is away is unavailable, by whichever way it is asked', async () => {
+  const away = new Database('postgresql://app@127.0.0.1:1/none')
+  const problems = await Promise.all([
+    problemOf(away.prisma.plan.findMany()),
+    problemOf(away.prisma.$queryRaw`SELECT 1`),
+    problemOf(away.prisma.$transaction((tx) => tx.plan.findMany())),
+    problemOf(away.pool.query('SELECT 1')),
+  ])
+  expect(problems).toEqual(problems.map(() => ({ kind: 'unavailable' })))
+  await away.onModuleDestroy()
+})
