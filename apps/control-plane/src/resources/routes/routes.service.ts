@@ -89,13 +89,18 @@ const newRoute: Omit<RouteRow, 'id' | 'createdAt' | 'updatedAt'> = {
 
 function columnsOf(input: RouteInput, before: RouteRow | null): RouteColumns {
   const { hostMatchType, ...columns } = rowFields(input)
-  const methods = input.methods?.map((method) => method.toUpperCase())
-  const methodOverride =
-    input.method_override?.toUpperCase() || (input.method_override === undefined ? undefined : null)
-  const emptied = { pathRewrite: input.path_rewrite === '' ? null : input.path_rewrite, methods, methodOverride }
+  const given = {
+    methods: input.methods?.map((method) => method.toUpperCase()),
+    methodOverride: emptyAsNull(input.method_override && input.method_override.toUpperCase()),
+    pathRewrite: emptyAsNull(input.path_rewrite),
+  }
   const pattern = input.host_pattern ?? before?.hostPattern ?? ''
   const sent = hostMatchType === undefined && pattern !== '' ? before?.hostMatchType : hostMatchType
-  return { ...columns, ...emptied, hostMatchType: sent || inferred(pattern) }
+  return { ...columns, ...given, hostMatchType: sent || inferred(pattern) }
+}
+
+function emptyAsNull(text: string | null | undefined): string | null | undefined {
+  return text === '' ? null : text
 }
 
 /** A host pattern without a match type: `*.` starts a wildcard; no pattern means any host. */
