@@ -1,5 +1,6 @@
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { aCustomer, aRouteTo, put, startTestWorker, type TestWorker } from '../test/worker.fixture.ts'
 
 let upstream: FakeUpstream
@@ -128,4 +129,56 @@ test('on shutdown it becomes unready, finishes what runs, ships every event, and
   expect(events.map((event) => event.status_code)).toContain(200)
   await expect(fetch(url)).rejects.toThrow('fetch failed')
   upstream.answer({ body: '{"ok":true}' })
+})
+
+test('what does not finish in time is cut off, and its event says so; WebSockets are told to go', async () => {
+  const {
+    url,
+    worker: running,
+    events,
+  } = await startTestWorker({
+    items: [
+      ...aRouteTo(upstream.url, { authRequired: false }).items,
+      ...aRouteTo(upstream.url, { pathPattern: '/ws', authRequired: false, protocol: 'websocket' }).items,
+    ],
+    config: { finishSeconds: 1 },
+  })
+  upstream.answer((_request, response) => void response.write('an answer without end'))
+  const answer = await fetch(url)
+  const socket = new WebSocket(`${url}/ws`)
+  await new Promise((resolve) => socket.once('open', resolve))
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve))
+
+  for (const step of running.shutdownSteps) await step.run()
+  expect(await closed).toBe(1001)
+  await expect(answer.text()).rejects.toThrow('terminated')
+  expect(events.map((event) => `${event.status_code} ${event.error_code}`).toSorted()).toEqual([
+    '101 null',
+    '200 service_unavailable',
+  ])
+  upstream.answer({ body: '{"ok":true}' })
+})
+
+test('limits hold at the proxy: the headers count down, then 429, and 402 when the month is used up', async () => {
+  const rated = aCustomer({ rateLimitPerMinute: 1, burst: 2 })
+  const small = aCustomer({ rateLimitPerMinute: 0, requestsPerMonth: 1 })
+  const { url } = await worker({ items: [...rated.items, ...small.items, ...aRouteTo(upstream.url).items] })
+  const get = (key: string) => fetch(url, { headers: { 'x-api-key': key } })
+  const answers = [await get(rated.key.clear), await get(rated.key.clear), await get(rated.key.clear)]
+  expect(answers.map((each) => [each.status, each.headers.get('x-ratelimit-remaining')])).toEqual([
+    [200, '1'],
+    [200, '0'],
+    [429, '0'],
+  ])
+  expect(Number(answers[2]!.headers.get('retry-after'))).toBeGreaterThan(50)
+  expect((await get(small.key.clear)).status).toBe(200)
+  const refused = await get(small.key.clear)
+  expect(refused.status).toBe(402)
+  expect(refused.headers.get('x-quota-warning')).toBe('exceeded')
+  expect(refused.headers.get('x-quota-remaining')).toBe('0')
+})
+
+test('a port that is taken is a clear error', async () => {
+  const { port } = await worker()
+  await expect(startTestWorker({ config: { proxyPort: port } })).rejects.toThrow(/EADDRINUSE/)
 })

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises'
 import {
   createSealer,
   startStatusServer,
@@ -132,11 +132,16 @@ export async function startWorker({ config, log, feed, bus, queue }: WorkerOptio
           stopped.then(() => true),
           delay(config.finishSeconds * 1_000, false, { ref: false }),
         ])
-        if (isDone) return
-        gateway.isCuttingOff = true
-        log.warn({ inFlight: counters.inFlight }, 'cutting off what still runs')
-        traffic.closeAllConnections()
+        if (!isDone) {
+          gateway.isCuttingOff = true
+          log.warn({ inFlight: counters.inFlight }, 'cutting off what still runs')
+          traffic.closeAllConnections()
+          webSockets.cutOffAll()
+        }
         await stopped
+        // A server counts a connection as closed before the exchange hears of it; its event is written a turn later.
+        while (counters.inFlight > 0) await delay(5)
+        await immediate()
       },
     },
     { name: 'stop following the configuration', run: () => subscriber.close() },

@@ -99,7 +99,7 @@ export async function startTestTraffic(
     async stop() {
       const stopped = server.stopAccepting()
       server.closeAllConnections()
-      webSockets.closeAll(1001)
+      webSockets.cutOffAll()
       await stopped
     },
   }

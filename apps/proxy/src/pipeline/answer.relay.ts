@@ -1,10 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { ErrorCode } from '@apigate/errors'
 import { clientAnswerHeaders } from '../upstream/response-headers.ts'
 import { answerHeaders } from './answer-headers.ts'
 import type { Exchange } from './exchange.ts'
 import { finish, refuse } from './finish.ts'
 import type { Refusal } from './refusal.ts'
+import { hasBody } from './request-body.ts'
 
 /** The upstream's side of an answer. */
 export interface AnswerSource {
@@ -47,7 +48,6 @@ export class AnswerRelay {
   start(status: number, upstreamHeaders: IncomingHttpHeaders, source: AnswerSource): void {
     const exchange = this.#exchange
     const { response, request, plan } = exchange
-    this.#source = source
     exchange.status = status
     const isHead = exchange.method === 'HEAD'
     this.#hasBody = !isHead && status !== 204 && status !== 304
@@ -58,8 +58,10 @@ export class AnswerRelay {
     const isChunked = this.#hasBody && this.#length === unknownLength && request.httpVersionMinor === 1
     const headers = clientAnswerHeaders(upstreamHeaders, plan !== null, isChunked)
     // What the upstream leaves unread of the body, nobody will read.
-    answerHeaders(exchange, headers, !request.complete)
+    answerHeaders(exchange, headers, !request.complete && hasBody(request))
     response.writeHead(status, headers)
+    // Not before: what Node would not write is answered with 502.
+    this.#source = source
     if (this.#hasBody && this.#length !== 0) process.nextTick(sendHead, this)
   }
 
@@ -100,7 +102,7 @@ export class AnswerRelay {
         response.end(held)
         return
       }
-      if (response.chunkedEncoding) response.addTrailers(trailersOf(trailers))
+      if (response.chunkedEncoding) addTrailers(response, trailers)
       response.end()
     })
   }
@@ -131,8 +133,15 @@ function sendHead(relay: AnswerRelay): void {
   relay.sendHead()
 }
 
-function trailersOf(trailers: IncomingHttpHeaders): [string, string][] {
-  return Object.entries(trailers).flatMap(([name, value]) =>
-    [value ?? []].flat().map((each): [string, string] => [name, each]),
-  )
+/** RFC 9110 §6.5.1: fields that frame or route a message are no trailers; any trailer may be dropped. */
+function addTrailers(response: ServerResponse, trailers: IncomingHttpHeaders): void {
+  delete trailers['content-length']
+  const flat = clientAnswerHeaders(trailers, true, false)
+  const pairs: [string, string][] = []
+  for (let i = 0; i < flat.length; i += 2) pairs.push([flat[i]!, flat[i + 1]!])
+  try {
+    response.addTrailers(pairs)
+  } catch {
+    // Not writable as a header field. The answer itself is whole.
+  }
 }

@@ -1,6 +1,7 @@
 import { answerHeaders } from './answer-headers.ts'
 import type { Exchange } from './exchange.ts'
 import type { Refusal } from './refusal.ts'
+import { hasBody } from './request-body.ts'
 import { meter } from './stages/meter.ts'
 import { record } from './stages/record.ts'
 
@@ -38,7 +39,7 @@ export function refuse(exchange: Exchange, { code, status, body, headers, closes
 
 /** Whether the connection can be kept: the body that the client is still sending has an end, and soon. */
 function isWorthReading({ request, awaitsContinue, isForwarded }: Exchange): boolean {
-  if (request.complete) return true
+  if (request.complete || !hasBody(request)) return true
   // A client that was not told to go on may send the body or not (RFC 9110 §10.1.1).
   if (awaitsContinue || isForwarded) return false
   return Number(request.headers['content-length']) <= unreadBodyBytesMax

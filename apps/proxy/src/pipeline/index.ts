@@ -33,6 +33,8 @@ export function runPipeline(exchange: Exchange): void {
 function runFrom(exchange: Exchange, start: number): void {
   try {
     for (let i = start; i < admissionStages.length; i++) {
+      // The client went away while a stage was waiting.
+      if (exchange.isFinished) return
       const verdict = admissionStages[i]!(exchange)
       if (verdict === null) continue
       if (!(verdict instanceof Promise)) return refuse(exchange, verdict)
@@ -42,7 +44,7 @@ function runFrom(exchange: Exchange, start: number): void {
       )
       return
     }
-    if (!exchange.isFinished) forward(exchange)
+    forward(exchange)
   } catch (error) {
     fail(exchange, error)
   }

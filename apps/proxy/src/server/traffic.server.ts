@@ -6,6 +6,7 @@ import { Exchange, type Gateway } from '../pipeline/exchange.ts'
 import { finish, refuse } from '../pipeline/finish.ts'
 import { runPipeline } from '../pipeline/index.ts'
 import { refusal } from '../pipeline/refusal.ts'
+import { hasBody } from '../pipeline/request-body.ts'
 import { connectionOf } from './client-connection.ts'
 import { refusalOfParseError, refuseRaw } from './parse-error.ts'
 import { requestIdOf } from './request-id.ts'
@@ -96,7 +97,7 @@ export class TrafficServer {
     const exchange = this.#begin(request, response, head)
     const verdict = checkWire(exchange, this.#options.limits)
     if (verdict !== null) refuse(exchange, verdict)
-    else if (hasBodyFraming(request)) refuse(exchange, upgradeWithBody)
+    else if (hasBody(request)) refuse(exchange, upgradeWithBody)
     else runPipeline(exchange)
   }
 
@@ -143,8 +144,4 @@ function onResponseClosed(exchange: Exchange): void {
 /** Other protocols (`h2c`) are not spoken here; RFC 9110 §7.8 lets a server go on as if nobody had asked. */
 function isWebSocketUpgrade(request: IncomingMessage): boolean {
   return request.method === 'GET' && request.headers.upgrade?.toLowerCase() === 'websocket'
-}
-
-function hasBodyFraming({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }

@@ -105,6 +105,7 @@ test('an upgrade is refused as any request is, and on routes that take none', as
     [400, 0],
     [502, 0],
   ])
+  await waitFor(() => traffic.gateway.counters.inFlight === 0 && traffic.webSockets.size === 0)
 })
 
 test('an upstream that refuses the upgrade is passed through, after its event is recorded', async () => {

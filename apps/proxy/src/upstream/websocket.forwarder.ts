@@ -22,7 +22,7 @@ export type CloseCode = 1001 | 1008
 export class WebSocketForwarder {
   readonly #proxy = createProxyServer({})
   readonly #calls = new Map<IncomingMessage, WebSocketCall>()
-  readonly #open = new Set<WebSocketCall>()
+  readonly #running = new Set<WebSocketCall>()
 
   constructor() {
     this.#proxy.on('proxyReqWs', (upstreamRequest, request) => this.#calls.get(request)!.begin(upstreamRequest))
@@ -30,14 +30,14 @@ export class WebSocketForwarder {
     this.#proxy.on('error', () => {})
   }
 
-  /** Open WebSockets. */
+  /** Open WebSockets, and upgrades that are not answered yet. */
   get size(): number {
-    return this.#open.size
+    return this.#running.size
   }
 
   forward(exchange: Exchange, head: Buffer): void {
     const { request, socket, upstream } = exchange
-    const call = new WebSocketCall(exchange, this.#open)
+    const call = new WebSocketCall(exchange, this.#running)
     exchange.call = call
     request.headers = headersObject([...exchange.upstreamHeaders, 'connection', 'Upgrade', 'upgrade', 'websocket'])
     this.#calls.set(request, call)
@@ -49,14 +49,20 @@ export class WebSocketForwarder {
     call.takeOver()
   }
 
+  /** Those that are not open yet are closed as soon as they are. */
   closeAll(code: CloseCode): void {
-    for (const call of this.#open) call.close(code)
+    for (const call of this.#running) call.close(code)
+  }
+
+  /** For clients that do not take their Close frame. */
+  cutOffAll(): void {
+    for (const call of this.#running) call.cutOff()
   }
 
   /** Closes what a key opened that is not good any more. */
   closeEnded(tables: Tables, keyId: string | null): void {
     const nowMs = Date.now()
-    for (const call of this.#open) {
+    for (const call of this.#running) {
       if (call.keyId === null || (keyId !== null && call.keyId !== keyId)) continue
       const slot = tables.keys.findId(call.keyId)
       if (slot === -1 || tables.keys.ended(slot, nowMs) !== null) call.close(1008)
@@ -68,16 +74,18 @@ export class WebSocketForwarder {
 class WebSocketCall implements UpstreamWork {
   readonly #exchange: Exchange
   readonly #relay: AnswerRelay
-  readonly #open: Set<WebSocketCall>
   #upstreamRequest: ClientRequest | null = null
   #upstreamSocket: Socket | null = null
   #timer: NodeJS.Timeout | null = null
   #isHolding = false
+  #isOpen = false
+  #closeCode: CloseCode | null = null
 
-  constructor(exchange: Exchange, open: Set<WebSocketCall>) {
+  constructor(exchange: Exchange, running: Set<WebSocketCall>) {
     this.#exchange = exchange
     this.#relay = new AnswerRelay(exchange)
-    this.#open = open
+    running.add(this)
+    exchange.socket.on('close', () => running.delete(this))
   }
 
   get keyId(): string | null {
@@ -124,10 +132,16 @@ class WebSocketCall implements UpstreamWork {
    */
   close(code: CloseCode): void {
     const { socket } = this.#exchange
+    this.#closeCode = code
+    if (!this.#isOpen) return
     this.#upstreamSocket?.unpipe(socket)
     socket.write(Buffer.from([0x88, 0x02, code >> 8, code & 0xff]))
     socket.destroySoon()
     this.#upstreamSocket?.destroy()
+  }
+
+  cutOff(): void {
+    this.#exchange.socket.destroy()
   }
 
   #onTimeout(): void {
@@ -146,11 +160,10 @@ class WebSocketCall implements UpstreamWork {
     // http-proxy-3 writes these, next.
     answer.headers = headersObject([...headers, 'connection', 'Upgrade', 'upgrade', 'websocket'])
     response.detachSocket(socket)
-    this.#open.add(this)
+    this.#isOpen = true
 
     const { bytesRead } = socket
     socket.on('close', () => {
-      this.#open.delete(this)
       upstreamSocket.destroy()
       this.#release()
       exchange.requestBytes = socket.bytesRead - bytesRead + exchange.upgradeHead!.length
@@ -160,7 +173,10 @@ class WebSocketCall implements UpstreamWork {
     })
     let headBytes = 0
     // http-proxy-3 writes the head in this turn; what follows is the WebSocket's.
-    process.nextTick(() => (headBytes = socket.bytesWritten))
+    process.nextTick(() => {
+      headBytes = socket.bytesWritten
+      if (this.#closeCode !== null) this.close(this.#closeCode)
+    })
   }
 
   #onRefusal(answer: IncomingMessage): void {

@@ -1,5 +1,6 @@
 import { UpstreamCall } from '../../upstream/upstream.call.ts'
 import type { Exchange } from '../exchange.ts'
+import { hasBody } from '../request-body.ts'
 
 /** Asks the upstream. Its answer goes back through the exchange's `AnswerRelay`. */
 export function forward(exchange: Exchange): void {
@@ -15,17 +16,10 @@ export function forward(exchange: Exchange): void {
       path: exchange.upstreamPath,
       method: exchange.upstreamMethod,
       headers: exchange.upstreamHeaders,
-      body: hasBody(exchange) ? request : null,
+      body: hasBody(request) ? request : null,
       // A stream may be silent for long; its connection is watched by TCP keep-alive instead.
       bodyTimeout: route!.protocol === 'http' ? null : 0,
     },
     new UpstreamCall(exchange),
   )
-}
-
-/** RFC 9112 §6.3: a request has a body when it is framed as one. */
-function hasBody({ request }: Exchange): boolean {
-  const { headers } = request
-  const length = headers['content-length']
-  return length === undefined ? headers['transfer-encoding'] !== undefined : length !== '0'
 }

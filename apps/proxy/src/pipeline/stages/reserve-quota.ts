@@ -15,6 +15,11 @@ export function reserveQuota(exchange: Exchange): Refusal | null | Promise<Refus
 }
 
 function keep(exchange: Exchange, reservation: QuotaReservation): Refusal | null {
+  if (exchange.isFinished) {
+    // The client went away while the store was asked.
+    if (reservation.admitted) exchange.gateway.limits.settle(reservation, 0)
+    return null
+  }
   exchange.quota = reservation
   if (reservation.admitted) return null
   const { keySlot, plan, startedAtMs, gateway } = exchange
