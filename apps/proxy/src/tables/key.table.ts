@@ -13,7 +13,7 @@ const idBytesMax = 255
 const recentKeysMax = 8_192
 
 /**
- * API keys by the SHA-256 of what clients present, for millions of keys: columns of typed arrays (about 100 bytes a key,
+ * API keys by the SHA-256 of what clients present, for millions of keys: columns of typed arrays (about 110 bytes a key,
  * nothing for the garbage collector to walk), found through two open-addressing indexes, by digest and by id. A change
  * touches one slot. Slots are reused: hold an id, not a slot, across a wait.
  *
@@ -172,10 +172,10 @@ export class KeyTable {
     return offset
   }
 
-  /** Drops the ids of deleted keys when they are the half, else makes the buffer bigger by a half. */
+  /** Drops the ids of deleted keys when they are the half, else makes the buffer bigger by a quarter. */
   #makeRoomForIds(bytes: number): void {
     const isMostlyDead = this.#deadIdBytes * 2 > this.#idBytes
-    const size = isMostlyDead ? this.#ids.length : Math.ceil(this.#ids.length * 1.5)
+    const size = isMostlyDead ? this.#ids.length : Math.ceil(this.#ids.length * 1.25)
     const ids = Buffer.alloc(Math.max(size, this.#idBytes + bytes))
     if (!isMostlyDead) {
       this.#ids.copy(ids, 0, 0, this.#idBytes)
@@ -199,7 +199,7 @@ export class KeyTable {
   }
 
   #grow(): void {
-    this.#capacity = Math.ceil(this.#capacity * 1.5)
+    this.#capacity = Math.ceil(this.#capacity * 1.25)
     this.#digests = grown(this.#digests, new Uint32Array(this.#capacity * digestWords))
     this.#owners = grown(this.#owners, new Uint32Array(this.#capacity))
     this.#endsAtMs = grown(this.#endsAtMs, new Float64Array(this.#capacity))
