@@ -38,8 +38,8 @@ async function checkPorts() {
 }
 
 async function start() {
+  claim = await claimDataDir(dataDir)
   await checkPorts()
-  claim = claimDataDir(dataDir)
   if (!process.env.DATABASE_URL) {
     database = await startEmbeddedPostgres({
       dir: path.join(dataDir, 'postgres'),
@@ -86,7 +86,7 @@ async function start() {
 }
 
 function notePids() {
-  claim?.note(running.map((service) => service.pid()))
+  claim?.note({ services: running.map((service) => service.pid()), database: database?.pid ?? null })
 }
 
 function announce({ adminKey, sampleKey, firstStart }) {

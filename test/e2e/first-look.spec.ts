@@ -40,13 +40,14 @@ describe.each(modes)('%s: what npm start prints', (mode) => {
     expect(shown().data[0]?.attributes.status_code).toBe(429)
   })
 
-  test('a second start finds the data again', async () => {
-    await system.restart()
+  test.each([
+    ['a second start', 'SIGINT'],
+    ['a start after the first was killed', 'SIGKILL'],
+  ] as const)('%s finds the data again', async (_name, signal) => {
+    await system.restart(signal)
     const { document } = await system.admin('GET', '/api/api-keys/key_sample')
     expect(document.data.attributes.prefix).toBe(system.sampleKey.slice(0, 12))
-    await waitFor(async () => {
-      const response = await fetch(`${system.proxyUrl}/echo/again`, { headers: { 'x-api-key': system.sampleKey } })
-      return response.status === 200
-    })
+    const call = () => fetch(`${system.proxyUrl}/echo/again`, { headers: { 'x-api-key': system.sampleKey } })
+    await waitFor(async () => (await call()).status === 200)
   })
 })

@@ -29,8 +29,8 @@ export interface RunningSystem {
   ): Promise<{ status: number; headers: Headers; document: any }>
   /** Process ids of the services, in the order of start: echo, api, jobs, proxy. */
   pids(): number[]
-  /** Ends the system in order, keeping its data, and starts it again on the same ports. */
-  restart(): Promise<void>
+  /** Ends the supervisor by that signal, keeping the data, and starts it again on the same ports. */
+  restart(signal: 'SIGINT' | 'SIGKILL'): Promise<void>
   stop(): Promise<void>
 }
 
@@ -82,12 +82,12 @@ export async function startSystem(mode: Mode): Promise<RunningSystem> {
       return { status: response.status, headers: response.headers, document: text ? JSON.parse(text) : null }
     },
     pids: () => JSON.parse(readFileSync(path.join(dataDir, 'run.json'), 'utf8')).services.toReversed(),
-    async restart() {
-      await end(run.process)
+    async restart(signal) {
+      await end(run.process, signal)
       run = await launch(env)
     },
     async stop() {
-      await end(run.process)
+      await end(run.process, 'SIGINT')
       for (const step of cleanup) await step()
     },
   }
@@ -108,9 +108,9 @@ async function launch(env: NodeJS.ProcessEnv): Promise<{ process: ChildProcess; 
   return { process: child, printed }
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
   const ended = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGINT')
+  child.kill(signal)
   await ended
 }
