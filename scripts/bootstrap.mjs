@@ -3,7 +3,7 @@
 // scripts/<command>.mjs. Built-ins only, and nothing newer than Node 20. Done steps are not repeated.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -11,6 +11,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const [command, ...args] = process.argv.slice(2)
 const startedAtMs = Date.now()
 const nodeMajorMin = 24
+const fallbackNodeVersion = '24.21.0'
 const packages = ['libs/testing', 'apps/control-plane', 'apps/proxy', 'apps/echo'] // and with them what they refer to
 const diskMbMin = { install: 1500, run: 200 }
 
@@ -99,17 +100,41 @@ function installProblem(output) {
   return 'Installing the dependencies failed; see above.'
 }
 
-/** The Node that came with the dependencies, or the system's if it is new enough. */
+/**
+ * The Node that came with the dependencies; where that does not run (minimal images lack its libatomic), the system's if it
+ * is new enough, else the release line before, which needs less and is fetched then.
+ */
 function pickNode() {
-  const bundled = path.join(root, 'node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node')
-  for (const candidate of [bundled, process.execPath]) {
-    const { stdout } = spawnSync(candidate, ['--version'], { encoding: 'utf8' })
-    if (Number(/^v(\d+)/.exec(stdout ?? '')?.[1]) >= nodeMajorMin) return candidate
+  const name = `node-${process.platform}-${process.arch}`
+  const bundled = path.join(root, 'node_modules', name, 'bin/node')
+  const fallback = path.join(root, '.cache/node/node_modules', name, 'bin/node')
+  // npm's scripts would find it first.
+  if (!isNewEnough(bundled)) rmSync('node_modules/.bin/node', { force: true })
+  const found = [bundled, process.execPath, fallback].find(isNewEnough)
+  if (found) return found
+  if (process.platform === 'linux') {
+    say(`the bundled Node does not run on this system: fetching Node ${fallbackNodeVersion} (once)`)
+    mkdirSync('.cache/node', { recursive: true })
+    const args = [
+      'install',
+      '--prefix',
+      '.cache/node',
+      '--no-save',
+      '--no-package-lock',
+      `${name}@${fallbackNodeVersion}`,
+    ]
+    spawnSync('npm', args, { stdio: 'ignore', env: { ...quickToGiveUp, ...process.env } })
+    if (isNewEnough(fallback)) return fallback
   }
   throw new SetupError(
-    `Node ${nodeMajorMin} or newer is needed to run APIGate here: the bundled one does not run on this system ` +
-      `(musl libc, for one) and the system's is ${process.version}.`,
+    `Node ${nodeMajorMin} or newer is needed to run APIGate here, and neither the bundled one nor the system's ` +
+      `(${process.version}) will do. Install one (nodejs.org), or on Debian the package libatomic1 for the bundled one.`,
   )
+}
+
+function isNewEnough(node) {
+  const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  return Number(/^v(\d+)/.exec(stdout ?? '')?.[1]) >= nodeMajorMin
 }
 
 function run(node, what, file, fileArgs, env = {}) {

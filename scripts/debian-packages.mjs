@@ -39,13 +39,17 @@ export function provideProgram({ binary, packages = [binary], why }) {
 
 /** The environment in which provided programs find their libraries and each other. */
 export function programEnv() {
-  const lib = path.join(cacheDir, 'usr/lib')
   const PATH = [process.env.PATH, '/usr/sbin', ...binDirs].join(path.delimiter)
-  if (!existsSync(lib)) return { ...process.env, PATH }
-  // Some packages keep private libraries a folder or two deeper (usr/lib/<triplet>/pulseaudio).
-  const libraries = readdirSync(lib, { recursive: true })
-    .filter((file) => /\.so(\.\d+)*$/.test(file))
-    .map((file) => path.join(lib, path.dirname(file)))
+  // Recursively: some packages keep private libraries a folder or two deeper (usr/lib/<triplet>/pulseaudio).
+  const libraries = ['lib', 'usr/lib']
+    .map((folder) => path.join(cacheDir, folder))
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) =>
+      readdirSync(folder, { recursive: true })
+        .filter((file) => /\.so(\.\d+)*$/.test(file))
+        .map((file) => path.join(folder, path.dirname(file))),
+    )
+  if (libraries.length === 0) return { ...process.env, PATH }
   const LD_LIBRARY_PATH = [process.env.LD_LIBRARY_PATH, ...new Set(libraries)].filter(Boolean).join(path.delimiter)
   return { ...process.env, PATH, LD_LIBRARY_PATH }
 }

@@ -48,6 +48,12 @@ function nativeFiles() {
     throw new Error(`${name} is not installed: set DATABASE_URL to a PostgreSQL of your own, or run the install again`)
   }
   const native = path.join(path.dirname(entry), '..', 'native')
+  // npm packages cannot hold symbolic links: this one lists its libraries' and has a script that makes them.
+  const linked = path.join(native, '.linked')
+  if (!existsSync(linked)) {
+    spawnSync(process.execPath, ['scripts/hydrate-symlinks.js'], { cwd: path.join(native, '..'), stdio: 'ignore' })
+    writeFileSync(linked, '')
+  }
   for (const binary of ['initdb', 'postgres']) chmodSync(path.join(native, 'bin', binary), 0o755)
   return native
 }
