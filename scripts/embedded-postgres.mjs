@@ -1,9 +1,19 @@
 // A real PostgreSQL from an npm package: no container, no root, nothing installed beforehand.
 import { spawn, spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
-import os from 'node:os'
 import path from 'node:path'
 import { freePort } from './ports.mjs'
 
@@ -11,6 +21,8 @@ const require = createRequire(import.meta.url)
 const user = 'apigate'
 /** `nobody`: PostgreSQL refuses to run as root. */
 const nobody = 65534
+/** Where root keeps the database when only `nobody` can run it. */
+const relocatedDir = '/var/lib/apigate'
 
 /** Settings that trade durability for speed; for throwaway databases. */
 const ephemeralSettings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
@@ -22,7 +34,7 @@ const ephemeralSettings = ['fsync=off', 'synchronous_commit=off', 'full_page_wri
  * @returns {Promise<{ url: string, pid: number, stop: () => Promise<void> }>}
  */
 export async function startEmbeddedPostgres({ dir, ephemeral = false, onExit = () => {} }) {
-  const place = asOrdinaryUser(nativeFiles(), dir)
+  const place = asOrdinaryUser(nativeFiles(), dir, ephemeral)
   mkdirSync(path.dirname(place.dir), { recursive: true })
   // Beside the data, readable by its owner only: other users of this machine can reach the port too.
   const passwordFile = `${place.dir}.password`
@@ -59,21 +71,31 @@ function nativeFiles() {
 }
 
 /** How to start the binaries without being root, and where they and the data then lie. */
-function asOrdinaryUser(native, dir) {
+function asOrdinaryUser(native, dir, ephemeral) {
   const plain = { native, dir, prefix: [], options: {} }
   if (process.getuid?.() !== 0) return plain
   const mapped = ['unshare', '--user', `--map-user=${nobody}`, `--map-group=${nobody}`]
   if (spawnSync(mapped[0], [...mapped.slice(1), 'true']).status === 0) return { ...plain, prefix: [...mapped, '--'] }
-  // No user namespaces: become `nobody`, who may not be able to enter this folder, so use one that it can.
-  const base = path.join(os.tmpdir(), 'apigate-postgres')
-  const copy = path.join(base, 'native')
-  mkdirSync(base, { recursive: true, mode: 0o755 })
-  if (!existsSync(copy)) cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
-  const data = path.join(base, Buffer.from(dir).toString('base64url').slice(-200))
+  // No user namespaces: become `nobody`, who may not be able to enter this folder, so use one that it can and that only
+  // root can have made.
+  mkdirSync(relocatedDir, { recursive: true, mode: 0o755 })
+  const data = path.join(relocatedDir, `data-${createHash('sha256').update(dir).digest('hex').slice(0, 16)}`)
   mkdirSync(data, { recursive: true, mode: 0o700 })
   chownSync(data, nobody, nobody)
-  console.error(`running as root without user namespaces: the database is kept in ${data}`)
-  return { native: copy, dir: data, prefix: [], options: { uid: nobody, gid: nobody, cwd: '/' } }
+  if (!ephemeral) console.error(`running as root without user namespaces: the database is kept in ${data}`)
+  return { native: copyOf(native), dir: data, prefix: [], options: { uid: nobody, gid: nobody, cwd: '/' } }
+}
+
+/** The binaries where `nobody` can run them; complete or not there. */
+function copyOf(native) {
+  const { version } = JSON.parse(readFileSync(path.join(native, '../package.json'), 'utf8'))
+  const copy = path.join(relocatedDir, `postgres-${version}`)
+  if (existsSync(copy)) return copy
+  const unfinished = mkdtempSync(`${copy}-`)
+  chmodSync(unfinished, 0o755)
+  cpSync(native, unfinished, { recursive: true, verbatimSymlinks: true })
+  renameSync(unfinished, copy)
+  return copy
 }
 
 function commandOf({ native, prefix }, binary, args) {
@@ -127,7 +149,7 @@ function launch(place, { port, password, ephemeral, onExit }) {
       resolve({
         url: `postgresql://${user}:${password}@127.0.0.1:${port}/postgres`,
         pid: child.pid,
-        stop: () => stop(child),
+        stop: () => stop(child).then(() => ephemeral && forget(place.dir)),
       })
     })
     child.on('exit', () => (ready ? onExit(output) : reject(new Error(`PostgreSQL did not start:\n${output}`))))
@@ -142,4 +164,8 @@ function stop(child) {
     child.on('exit', () => resolve())
     child.kill('SIGINT')
   })
+}
+
+function forget(dir) {
+  for (const file of [dir, `${dir}.password`]) rmSync(file, { recursive: true, force: true })
 }
