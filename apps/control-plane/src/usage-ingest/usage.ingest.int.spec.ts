@@ -156,7 +156,7 @@ describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (ser
       await holder.query('ROLLBACK')
       holder.release()
     }
-    await waitFor(() => marks.some((each) => each.first === 1 && each.seq === 4000), { timeoutMs: 20_000 })
+    await waitFor(() => marks.some((each) => each.first === 1 && each.seq === 4000))
     expect(await ledger()).toEqual({ events: 4000, requests: 4000 })
   })
 

@@ -1,9 +1,10 @@
 import type { UsageBatch, UsageEvent } from '@apigate/contracts'
+import { RefusedBatchError } from '@apigate/platform'
 import { aUsageBatch, aUsageEvent, createTestDatabase, usageEpoch, type TestDatabase } from '@apigate/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Database } from '../persistence/index.ts'
-import { RefusedBatchError, UsageLedger } from './usage.ledger.ts'
+import { UsageLedger } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
 
 let testDatabase: TestDatabase
@@ -190,6 +191,25 @@ describe('a batch that cannot be true is refused whole', () => {
     const refused = ledger.write(aUsageBatch([aUsageEvent(1, { path: '/secret\u0000', method: 'secret' })]))
     await expect(refused).rejects.not.toThrow(/secret/)
   })
+})
+
+test.each([
+  ['a table is not there', 'ALTER TABLE usage_hourly RENAME TO away', 'ALTER TABLE away RENAME TO usage_hourly'],
+  ['a column is not filled', 'ALTER TABLE usage_events ADD more int NOT NULL', 'ALTER TABLE usage_events DROP more'],
+  [
+    'no partition takes the event',
+    `ALTER TABLE usage_events RENAME TO away; CREATE TABLE usage_events (LIKE away, PRIMARY KEY (created_at, id))
+       PARTITION BY RANGE (created_at)`,
+    'DROP TABLE usage_events; ALTER TABLE away RENAME TO usage_events',
+  ],
+])('it is not the batch that is refused when %s', async (_, breakIt, repairIt) => {
+  await database.pool.query(breakIt)
+  try {
+    await expect(ledger.write(aUsageBatch(events(1, 2)))).rejects.not.toThrow(RefusedBatchError)
+  } finally {
+    await database.pool.query(repairIt)
+  }
+  expect((await ledger.write(aUsageBatch(events(1, 2)))).inserted).toBe(2)
 })
 
 describe('last_used of a key', () => {

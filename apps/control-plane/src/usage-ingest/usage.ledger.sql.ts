@@ -29,7 +29,8 @@ WITH batch AS MATERIALIZED (
     AND request_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
     AND response_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
     AND metered_units BETWEEN 0 AND ${usageBounds.meteredUnitsMax}
-    AND config_revision >= 0, false)) AS is_sound
+    AND config_revision >= 0
+    AND method IS NOT NULL AND path IS NOT NULL AND request_id IS NOT NULL, false)) AS is_sound
   FROM batch
 ), inserted AS (
   INSERT INTO usage_events (

@@ -1,5 +1,5 @@
 import type { UsageBatch, UsageMark } from '@apigate/contracts'
-import { UnrecoverableError } from 'bullmq'
+import { RefusedBatchError } from '@apigate/platform'
 import { DatabaseError } from 'pg'
 import type { Database } from '../persistence/index.ts'
 import { ingestStatement } from './usage.ledger.sql.ts'
@@ -11,13 +11,11 @@ interface IngestRow {
   mark_last: string | null
 }
 
-/** A batch that can never be written: BullMQ sets it aside at the first try. Its message holds nothing of the events. */
-export class RefusedBatchError extends UnrecoverableError {
-  override readonly name = 'RefusedBatchError'
-}
-
-/** SQLSTATE classes that are the data's fault: data exception, constraint violation, program limit exceeded. */
-const dataFaultClasses = new Set(['22', '23', '54'])
+/**
+ * SQLSTATE classes that are the data's fault: data exception, program limit exceeded. Not constraint violation: a missing
+ * value or partition would be one, and what an event may not hold is asked before.
+ */
+const dataFaultClasses = new Set(['22', '54'])
 
 /** Usage events with their sums, quota counts and worker marks in PostgreSQL. */
 export class UsageLedger {

@@ -162,6 +162,26 @@ test('a ledger that acknowledges nothing does not fill the queue', async () => {
   await vi.waitFor(() => expect(queue.ranges.at(-1)).toEqual([301, 400]))
 })
 
+test('batches that the ledger never takes do not hold up those after them', async () => {
+  start({ batchEventsMax: 10, batchDelayMs: 0, inFlightEventsMax: 20, resendAfterMs: 1 })
+  queue.onTaken = (batch) => batch.first > 20 && setImmediate(() => spool.acknowledge(markOf(batch)))
+  await record(200)
+  await waitFor(() => queue.counts().size === 200 && spool.pendingEvents === 20)
+  await record(100)
+  await waitFor(() => queue.counts().size === 300 && spool.pendingEvents === 20)
+  spool.acknowledge({ v: 1, worker: 'w-1', epoch: spool.epoch, first: 1, seq: 20 })
+  expect(spool.pendingEvents).toBe(0)
+})
+
+test('a ledger that stays away is sent one batch more in a while, not all there is', async () => {
+  start({ batchEventsMax: 10, batchDelayMs: 0, inFlightEventsMax: 20, resendAfterMs: 1 })
+  await record(200)
+  await waitFor(() => queue.ranges.some(([first]) => first === 31))
+  const sends = (first: number): number => queue.ranges.filter((range) => range[0] === first).length
+  expect(sends(21)).toBeGreaterThanOrEqual(4)
+  expect(sends(41)).toBe(0)
+})
+
 test('an event that could not be kept leaves a gap between batches, never a wrong number in one', async () => {
   await spool.close()
   spool = await open({ diskBytesMax: 20_000 })

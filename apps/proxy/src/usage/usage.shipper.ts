@@ -26,13 +26,18 @@ interface SentBatch {
   dueAtMs: number
   /** How often the queue took it. */
   sends: number
+  /** Sent often, and overtaken in the ledger by a later one: maybe set aside there. It is still sent again. */
+  isOvertaken?: boolean
 }
 
 const backoffMinMs = 100
 const backoffMaxMs = 5_000
 const resendDoublingsMax = 4
+/** Beyond so many sends without a mark something is wrong, with the ledger or with the batch. */
 const sendsUntilWarning = 4
 const warnEveryMs = 30_000
+
+const isWaiting = ({ epoch, first, last }: SentBatch): boolean => epoch.unacknowledged.intersects(first, last)
 
 export function startUsageShipper(options: UsageShipperOptions): UsageShipper {
   return new UsageShipper(options)
@@ -103,7 +108,9 @@ export class UsageShipper implements Closeable {
   }
 
   #onAcknowledged(): void {
-    this.#sent = this.#sent.filter(({ epoch, first, last }) => epoch.unacknowledged.intersects(first, last))
+    const newest = this.#sent.findLastIndex((batch) => !isWaiting(batch))
+    for (const batch of this.#sent.slice(0, Math.max(newest, 0))) batch.isOvertaken = batch.sends >= sendsUntilWarning
+    this.#sent = this.#sent.filter(isWaiting)
     this.#wake()
   }
 
@@ -144,9 +151,15 @@ export class UsageShipper implements Closeable {
     return undefined
   }
 
+  /**
+   * Whether enough is under way. Batches that the ledger does not take must not stop those after them: what was overtaken
+   * does not count, and when all were sent often, one more finds out whether it is them or the ledger.
+   */
   #isHeldBack(): boolean {
-    const inFlight = this.#sent.reduce((sum, { first, last }) => sum + last - first + 1, 0)
-    return inFlight >= this.#inFlightEventsMax && !this.#isClosing
+    const underWay = this.#sent.filter((batch) => !batch.isOvertaken)
+    const events = underWay.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+    const isFull = events >= this.#inFlightEventsMax && underWay.some(({ sends }) => sends < sendsUntilWarning)
+    return isFull && !this.#isClosing
   }
 
   #freshDueMs(): number {

@@ -19,6 +19,8 @@ import type {
 } from './transport.ts'
 
 export * from './transport.ts'
+export { RefusedBatchError } from './queue/refused.batch.error.ts'
+export type { ConsumerOptions } from './queue/usage.consumer.ts'
 
 /**
  * The one place where the transports are chosen: NATS when `natsUrl` is set, Redis when `redisUrl` is, else PostgreSQL. All

@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.ts'
 
-/** A warning at most every ten seconds, with the number of those left out: an outage must not flood the log. */
-export function throttledWarning(log: Logger, message: string): (error: unknown) => void {
+/** A line at most every ten seconds, with the number of those left out: an outage must not flood the log. */
+export function throttled(log: Logger, level: 'warn' | 'error', message: string): (error: unknown) => void {
   let lastMs = -Infinity
   let left = 0
   return (error) => {
@@ -9,15 +9,15 @@ export function throttledWarning(log: Logger, message: string): (error: unknown)
       left += 1
       return
     }
-    log.warn({ err: error, leftOut: left }, message)
+    log[level]({ err: error, leftOut: left }, message)
     lastMs = performance.now()
     left = 0
   }
 }
 
-/** Milliseconds before attempt `attempt` (from 0): 100 ms doubling to 5 s, each with up to a quarter of jitter. */
+/** Whole milliseconds before attempt `attempt` (from 0): 100 ms doubling to 5 s, each with up to a quarter of jitter. */
 export function backoffMs(attempt: number): number {
-  return Math.min(100 * 2 ** Math.min(attempt, 10), 5_000) * (1 + Math.random() / 4)
+  return Math.round(Math.min(100 * 2 ** Math.min(attempt, 10), 5_000) * (1 + Math.random() / 4))
 }
 
 /** The promise's outcome, or an error with this message when the time is up first. */

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning } from '../retry.ts'
+import { backoffMs, throttled } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 import { natsOptions } from './nats.url.ts'
 
@@ -34,7 +34,7 @@ export class NatsLink implements Closeable {
       maxPingOut: 2,
     }
     this.#log = log
-    this.#warn = throttledWarning(log, 'NATS is away')
+    this.#warn = throttled(log, 'warn', 'NATS is away')
     this.#running = this.#run()
   }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { DeliverPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning } from '../retry.ts'
+import { backoffMs, throttled } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 import type { NatsLink } from './nats.link.ts'
 
@@ -29,7 +29,7 @@ export class StreamFollower implements Closeable {
     private readonly onMessage: (message: JsMsg) => void,
     log: Logger,
   ) {
-    this.#warn = throttledWarning(log.child({ stream }), 'following the stream again')
+    this.#warn = throttled(log.child({ stream }), 'warn', 'following the stream again')
     this.#running = this.#run()
   }
 

@@ -2,7 +2,7 @@ import { changeMessageSchema, channels, snapshotPointerSchema } from '@apigate/c
 import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
 import { checkMessage, parseMessage } from '../message.check.ts'
-import { throttledWarning } from '../retry.ts'
+import { throttled } from '../retry.ts'
 import { checkBody } from '../snapshot.check.ts'
 import type { Closeable, ConfigFeedHandlers, ConfigFeedReader, Snapshot } from '../transport.ts'
 import { NotifyListener } from './notify.listener.ts'
@@ -85,7 +85,7 @@ class ChangeTail {
     private readonly handlers: ConfigFeedHandlers,
     private readonly log: Logger,
   ) {
-    this.#warn = throttledWarning(log, 'cannot read configuration changes')
+    this.#warn = throttled(log, 'warn', 'cannot read configuration changes')
   }
 
   wake(wanted: 'changes' | 'everything'): void {

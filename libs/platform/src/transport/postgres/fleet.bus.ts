@@ -2,7 +2,7 @@ import { channels, usageMarkSchema, workerStatusSchema, type UsageMark, type Wor
 import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
 import { parseMessage } from '../message.check.ts'
-import { throttledWarning } from '../retry.ts'
+import { throttled } from '../retry.ts'
 import type { Closeable, FleetBus } from '../transport.ts'
 import { NotifyListener } from './notify.listener.ts'
 import { openPool } from './pool.ts'
@@ -21,7 +21,7 @@ export class PostgresFleetBus implements FleetBus {
     private readonly log: Logger,
   ) {
     this.#pool = openPool(databaseUrl, 1)
-    this.#warn = throttledWarning(log, 'dropped a fleet message')
+    this.#warn = throttled(log, 'warn', 'dropped a fleet message')
   }
 
   sendStatus(status: WorkerStatus): void {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning } from '../retry.ts'
+import { backoffMs, throttled } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 
 export interface NotifyHandlers {
@@ -23,7 +23,7 @@ export class NotifyListener implements Closeable {
     private readonly handlers: NotifyHandlers,
     log: Logger,
   ) {
-    this.#warn = throttledWarning(log, 'PostgreSQL is away: listening again')
+    this.#warn = throttled(log, 'warn', 'PostgreSQL is away: listening again')
     this.#running = this.#run()
   }
 

@@ -1,34 +1,35 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { queues, usageBatchSchema, type UsageBatch } from '@apigate/contracts'
-import { DelayedError, UnrecoverableError, Worker, type IQueueBackend, type Job, type JobProgress } from 'bullmq'
+import { Worker, type IQueueBackend, type Job, type JobProgress } from 'bullmq'
 import type { Logger } from '../../logger.ts'
 import { checkMessage } from '../message.check.ts'
-import { backoffMs, throttledWarning, within } from '../retry.ts'
+import { backoffMs, throttled, within } from '../retry.ts'
 import type { Closeable, TransportConfig } from '../transport.ts'
-import { isOutage } from './outage.ts'
 import { consumerBackend } from './queue.backend.ts'
+import { RefusedBatchError } from './refused.batch.error.ts'
 
 type BatchWorker = Worker<unknown, void, string, IQueueBackend, JobProgress, object>
 
 export interface ConsumerOptions {
   /** Batches at once in this process. */
   concurrency: number
+  /** Before a batch that failed is tried again, by attempt (from 0). */
+  pauseMs?: (attempt: number) => number
 }
 
-const outageDelayMs = 2_000
 const settleMs = 1_000
 const closeTimeoutMs = 10_000
 
 /**
- * Runs a handler for each usage batch, at least once. A batch that is not one is set aside at once; one whose handler
- * fails is tried again with growing pauses, and set aside after the attempts that the producer gave it; a handler that
- * fails because a dependency is away (`isOutage`) spends no attempt.
+ * Runs a handler for each usage batch, at least once. What is no batch, and one whose handler throws `RefusedBatchError`,
+ * is set aside: it stays in the queue's failed jobs for the operator. Any other failure says nothing about the batch (the
+ * database is away, a table is missing after a bad deploy, a bug), so it is tried again with growing pauses, for ever.
  */
 export class UsageConsumer implements Closeable {
   readonly #closing = new AbortController()
   readonly #running: Promise<void>
   readonly #warnAway: (error: unknown) => void
-  readonly #warnOutage: (error: unknown) => void
+  readonly #logFailure: (error: unknown) => void
 
   constructor(
     private readonly config: TransportConfig,
@@ -36,8 +37,8 @@ export class UsageConsumer implements Closeable {
     private readonly handler: (batch: UsageBatch) => Promise<void>,
     private readonly options: ConsumerOptions,
   ) {
-    this.#warnAway = throttledWarning(log, 'the usage queue is away')
-    this.#warnOutage = throttledWarning(log, 'usage batches wait for a dependency')
+    this.#warnAway = throttled(log, 'warn', 'the usage queue is away')
+    this.#logFailure = throttled(log, 'error', 'a usage batch could not be written; it is tried again')
     this.#running = this.#run()
   }
 
@@ -86,11 +87,12 @@ export class UsageConsumer implements Closeable {
     const { options, factory } = consumerBackend(this.config)
     const worker: BatchWorker = new Worker(
       queues.usage,
-      (job: Job, token?: string) => this.#handle(job, token),
+      (job: Job) => this.#handle(job),
       {
         ...options,
         autorun: false,
         concurrency: this.options.concurrency,
+        settings: { backoffStrategy: (attemptsMade) => (this.options.pauseMs ?? backoffMs)(attemptsMade - 1) },
         runRetryDelay: 1_000,
         // A batch of a consumer that was killed is taken over within 15 s, however often that happens.
         lockDuration: 10_000,
@@ -101,23 +103,16 @@ export class UsageConsumer implements Closeable {
     )
     worker.on('error', onError)
     worker.on('failed', (job, error) => {
-      if (job?.finishedOn === undefined) return
-      this.log.error({ err: error, job: job.id, attempts: job.attemptsMade }, 'a usage batch was set aside')
+      if (job?.finishedOn === undefined) this.#logFailure(error)
+      else this.log.error({ err: error, job: job.id }, 'a usage batch was set aside')
     })
     return worker
   }
 
-  async #handle(job: Job, token: string | undefined): Promise<void> {
+  async #handle(job: Job): Promise<void> {
     const batch = checkMessage(usageBatchSchema, job.data, queues.usage, this.log)
-    if (batch === null) throw new UnrecoverableError('not a usage batch')
-    try {
-      await this.handler(batch)
-    } catch (error) {
-      if (!isOutage(error)) throw error
-      this.#warnOutage(error)
-      await job.moveToDelayed(Date.now() + outageDelayMs, token)
-      throw new DelayedError()
-    }
+    if (batch === null) throw new RefusedBatchError('not a usage batch')
+    await this.handler(batch)
   }
 }
 

@@ -4,7 +4,15 @@ import { createTestDatabase, testServers, waitFor, type TestDatabase } from '@ap
 import { Queue } from 'bullmq'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createLogger } from '../../logger.ts'
-import { consumeUsageBatches, openUsageQueue, type Closeable, type TransportConfig, type UsageQueue } from '../index.ts'
+import {
+  consumeUsageBatches,
+  openUsageQueue,
+  RefusedBatchError,
+  type Closeable,
+  type ConsumerOptions,
+  type TransportConfig,
+  type UsageQueue,
+} from '../index.ts'
 import { producerBackend } from './queue.backend.ts'
 
 const log = createLogger({ name: 'test', level: 'silent' })
@@ -35,9 +43,7 @@ describe.each(['Redis', 'PostgreSQL'])('usage queue on %s', (transport) => {
   })
   afterEach(async () => {
     await Promise.all(open.splice(0).map((one) => one.close()))
-  })
-  afterAll(async () => {
-    await inspect((queue) => queue.obliterate({ force: true }))
+    await inspect((bull) => bull.obliterate({ force: true }))
   })
 
   function queue(): UsageQueue {
@@ -45,8 +51,8 @@ describe.each(['Redis', 'PostgreSQL'])('usage queue on %s', (transport) => {
     open.push(made)
     return made
   }
-  function consume(handler: (batch: UsageBatch) => Promise<void>, concurrency = 1): Closeable {
-    const made = consumeUsageBatches(config, log, handler, { concurrency })
+  function consume(handler: (batch: UsageBatch) => Promise<void>, options: Partial<ConsumerOptions> = {}): Closeable {
+    const made = consumeUsageBatches(config, log, handler, { concurrency: 1, ...options })
     open.push(made)
     return made
   }
@@ -87,17 +93,38 @@ describe.each(['Redis', 'PostgreSQL'])('usage queue on %s', (transport) => {
     expect(seen).toEqual([10, 12, 10])
   })
 
-  test('a handler that fails is asked again; one whose database is away spends no attempt', async () => {
-    const attempts: string[] = []
-    consume(async () => {
-      const step = attempts.length
-      attempts.push(step === 0 ? 'fails' : step === 1 ? 'away' : 'done')
-      if (step === 0) throw new Error('once')
-      if (step === 1) throw new Error('wrapped', { cause: Object.assign(new Error('x'), { code: '57P01' }) })
+  test('a batch whose handler fails is tried again for ever, with growing pauses, and holds up no other', async () => {
+    const attempts: number[] = []
+    const pauses: number[] = []
+    const seen: number[] = []
+    const fails = async (batch: UsageBatch): Promise<void> => {
+      if (batch.first === 20 && attempts.push(performance.now()) <= 25) throw new Error('relation "x" does not exist')
+      seen.push(batch.first)
+    }
+    consume(fails, { pauseMs: (attempt) => (pauses.push(attempt), 1) })
+    const to = queue()
+    await add(to, aBatch(20))
+    await to.add(aBatch(22))
+    await waitFor(() => seen.includes(22) && seen.includes(20), { timeoutMs: 15_000 })
+    expect(seen).toEqual([22, 20])
+    expect(pauses).toEqual(Array.from({ length: 25 }, (_, n) => n))
+    expect(await inspect((bull) => bull.getJobCountByTypes('failed', 'delayed', 'waiting', 'active'))).toBe(0)
+  })
+
+  test('a batch that can never be written is set aside at once and kept, and the next one runs', async () => {
+    const seen: number[] = []
+    consume(async (batch) => {
+      if (batch.first === 40) throw new RefusedBatchError('its events are not events')
+      seen.push(batch.first)
     })
-    await add(queue(), aBatch(20))
-    await waitFor(() => attempts.includes('done'), { timeoutMs: 15_000 })
-    expect(attempts).toEqual(['fails', 'away', 'done'])
+    const to = queue()
+    await add(to, aBatch(40))
+    await to.add(aBatch(42))
+    await waitFor(() => seen.length === 1)
+    const failed = await inspect((bull) => bull.getFailed())
+    expect(failed.map((job) => [job.data.first, job.attemptsMade, job.failedReason])).toEqual([
+      [40, 1, 'its events are not events'],
+    ])
   })
 
   test('what is no batch is set aside at once and kept, and the next one runs', async () => {

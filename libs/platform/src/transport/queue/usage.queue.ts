@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { queues, type UsageBatch } from '@apigate/contracts'
 import { Queue, type IQueueBackend, type JobsOptions } from 'bullmq'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttledWarning, within } from '../retry.ts'
+import { backoffMs, throttled, within } from '../retry.ts'
 import type { TransportConfig, UsageQueue } from '../transport.ts'
 import { producerBackend } from './queue.backend.ts'
 
@@ -11,9 +11,10 @@ const addTimeoutMs = 5_000
 const jobOptions: JobsOptions = {
   // Frees the id, so that a batch whose mark was lost can be sent again.
   removeOnComplete: true,
-  // A batch that always fails is set aside after about four minutes and kept for the operator.
-  attempts: 10,
-  backoff: { type: 'exponential', delay: 500, jitter: 0.25 },
+  // For ever, after the pauses of the consumer: the same id added again would be no second try.
+  attempts: 2 ** 31 - 1,
+  backoff: { type: 'of the consumer' },
+  stackTraceLimit: 1,
 }
 
 type BatchQueue = Queue<UsageBatch, void, string, UsageBatch, void, string, IQueueBackend, object>
@@ -30,7 +31,7 @@ export class BullUsageQueue implements UsageQueue {
     private readonly config: TransportConfig,
     log: Logger,
   ) {
-    this.#warn = throttledWarning(log, 'the usage queue is away')
+    this.#warn = throttled(log, 'warn', 'the usage queue is away')
     this.#opening = this.#open()
   }
 
