@@ -15,7 +15,7 @@ try {
     { name: 'serve on until they noticed', run: () => delay(config.drainSeconds * 1_000) },
     // Nest closes the modules before the server; requests that still run need them.
     { name: 'finish requests', run: () => app.getHttpAdapter().close() },
-    { name: 'close connections', run: () => app.close() },
+    { name: 'close connections', run: () => app.close(), timeoutMs: 5_000 },
   ])
 } catch (error) {
   // For a person, and maybe before there is a logger: a bad setting, a taken port.

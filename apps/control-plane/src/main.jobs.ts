@@ -25,7 +25,7 @@ try {
   log.info({ port: server.port }, 'working')
   shutdownOnSignal(log, [
     { name: 'show that it ends', run: () => status.drain() },
-    { name: 'finish jobs and close connections', run: () => app.close() },
+    { name: 'finish jobs and close connections', run: () => app.close(), timeoutMs: 12_000 },
     { name: 'close the status server', run: () => server.close() },
   ])
 } catch (error) {

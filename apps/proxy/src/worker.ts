@@ -144,10 +144,11 @@ export async function startWorker({ config, log, feed, bus, queue }: WorkerOptio
         await immediate()
       },
     },
-    { name: 'stop following the configuration', run: () => subscriber.close() },
+    { name: 'stop following the configuration', run: () => subscriber.close(), timeoutMs: 2_000 },
     { name: 'ship usage', run: () => shipper.close() },
     {
       name: 'close',
+      timeoutMs: 5_000,
       async run() {
         await Promise.all(marks.map((mark) => mark.close()))
         await spool.close()

@@ -4,16 +4,16 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 
-/** A process that prints a line per step; the step `hang` never ends. */
+/** A process that prints a line per step; the steps `hang` and `late` never end, `late` has a time limit. */
 const program = (steps: string[]): string => `
   import { shutdownOnSignal } from ${JSON.stringify(path.join(import.meta.dirname, 'shutdown.ts'))}
   const log = { info() {}, warn() {}, error: (o) => console.log('failed ' + o.step) }
   setInterval(() => {}, 1000)
-  shutdownOnSignal(log, ${JSON.stringify(steps)}.map((name) => ({ name, async run() {
+  shutdownOnSignal(log, ${JSON.stringify(steps)}.map((name) => ({ name, ...(name === 'late' && { timeoutMs: 20 }), async run() {
     console.log(name)
     await new Promise(setImmediate)
     if (name === 'throw') throw new Error('x')
-    if (name === 'hang') await new Promise(() => {})
+    if (name === 'hang' || name === 'late') await new Promise(() => {})
     console.log(name + ' done')
   } })))
   console.log('up')`
@@ -42,6 +42,13 @@ test('a step that fails is reported, the next ones run, the exit code is 1', asy
   expect(await run(['throw', 'b'], { up: 'SIGTERM' })).toEqual({
     code: 1,
     lines: ['up', 'throw', 'failed throw', 'b', 'b done'],
+  })
+})
+
+test('a step that hangs longer than it may counts as failed', async () => {
+  expect(await run(['late', 'b'], { up: 'SIGTERM' })).toEqual({
+    code: 1,
+    lines: ['up', 'late', 'failed late', 'b', 'b done'],
   })
 })
 

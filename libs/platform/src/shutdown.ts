@@ -1,8 +1,11 @@
 import type { Logger } from './logger.ts'
+import { within } from './transport/retry.ts'
 
 export interface ShutdownStep {
   name: string
   run(): Promise<void> | void
+  /** For a step that waits for others (a lock in the database, a server that hangs): it counts as failed after this. */
+  timeoutMs?: number
 }
 
 /**
@@ -18,7 +21,8 @@ export function shutdownOnSignal(log: Logger, steps: readonly ShutdownStep[]): (
     let code = exitCode
     for (const step of steps) {
       try {
-        await step.run()
+        const done = Promise.resolve(step.run())
+        await (step.timeoutMs === undefined ? done : within(step.timeoutMs, done, 'it took too long'))
       } catch (error) {
         code = 1
         log.error({ err: error, step: step.name }, 'a shutdown step failed')
