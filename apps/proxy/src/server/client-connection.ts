@@ -9,6 +9,8 @@ export interface ClientConnection {
   readonly isTrusted: boolean
   /** The request that came last; it may be over. */
   newest: Exchange | null
+  /** What follows the newest request cannot be read. */
+  isBroken: boolean
 }
 
 const connections = new WeakMap<Socket, ClientConnection>()
@@ -17,7 +19,7 @@ export function connectionOf(socket: Socket, trustedProxies: TrustedProxies): Cl
   let connection = connections.get(socket)
   if (connection === undefined) {
     const address = plainAddress(socket.remoteAddress ?? '') ?? '0.0.0.0'
-    connection = { address, isTrusted: trustedProxies.has(address), newest: null }
+    connection = { address, isTrusted: trustedProxies.has(address), newest: null, isBroken: false }
     connections.set(socket, connection)
   }
   return connection

@@ -83,6 +83,7 @@ test('a client that does not come to the end of its head or its body is answered
 
 test('CONNECT and the asterisk are refused, the absolute form is taken by its own authority', async () => {
   expect(await answerTo('CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n')).toMatchObject({ status: 405 })
+  expect(traffic.events.at(-1)).toMatchObject({ method: 'CONNECT', path: 'a:1', status_code: 405 })
   expect(await answerTo('OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')).toMatchObject({ status: 400 })
   const absolute = await answerTo('GET http://b.example/x?y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
   expect(absolute.status).toBe(200)
@@ -97,6 +98,32 @@ test('a path that climbs above the root is 400 and costs the connection nothing'
   await client.until('{"ok":true}')
   client.socket.destroy()
   expect(traffic.events.at(-2)).toMatchObject({ status_code: 400, metered_units: 0, path: '/a/../../x' })
+})
+
+test('what follows a request and is none does not cost the request its answer', async () => {
+  const answer = await answerTo('GET /before HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n')
+  expect(answer.text).toMatch(/^HTTP\/1.1 200 .*connection: close.*\{"ok":true\}\r\n0\r\n\r\n$/is)
+  expect(traffic.events.at(-1)).toMatchObject({ path: '/before', status_code: 200, error_code: null })
+})
+
+test('a CONNECT or an upgrade behind a request without an answer harms nobody', async () => {
+  const first = 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n'
+  expect(await answerTo(`${first}CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n`)).toMatchObject({ text: '' })
+  const client = await rawConnection(traffic.port)
+  client.write(`${first}GET /second HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+  await waitFor(() => /HTTP\/1.1 200 OK.*HTTP\/1.1 200 OK/s.test(client.text()))
+  client.socket.destroy()
+  await waitFor(() => traffic.gateway.counters.inFlight === 0)
+})
+
+test('an expectation that nobody knows is passed over', async () => {
+  const answer = await answerTo('GET /hope HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\nConnection: close\r\n\r\n')
+  expect(answer.status).toBe(200)
+  expect(upstream.requests.at(-1)).toMatchObject({
+    url: '/hope',
+    headers: expect.not.objectContaining({ expect: 'x' }),
+  })
+  expect(traffic.events.at(-1)).toMatchObject({ path: '/hope', status_code: 200 })
 })
 
 test('HTTP/1.0 without Host is served, and closed after the answer', async () => {

@@ -20,7 +20,7 @@ export interface TrafficServerOptions {
   gateway: Gateway
 }
 
-const noConnect = refusal('method_not_allowed', 'This is no tunnel.')
+const noTunnel = refusal('method_not_allowed', 'This is no tunnel.')
 const upgradeWithBody = refusal('bad_request', 'An upgrade has no body.')
 
 /** The server that clients talk to: makes an `Exchange` of each request and gives it to the pipeline. */
@@ -43,14 +43,16 @@ export class TrafficServer {
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: limits.keepAliveTimeoutMs,
       optimizeEmptyRequests: true,
-      shouldUpgradeCallback: isWebSocketUpgrade,
+      shouldUpgradeCallback: (request) => isWebSocketUpgrade(request) && this.#isIdle(request.socket),
     })
     // Node drops what is beyond silently; `checkWire` refuses it.
     server.maxHeadersCount = 0
     server.on('request', (request, response) => this.#onRequest(request, response, false))
     server.on('checkContinue', (request, response) => this.#onRequest(request, response, true))
+    // RFC 9110 §10.1.1 allows to pass over an expectation that is not known; Node would answer it by itself.
+    server.on('checkExpectation', (request, response) => this.#onRequest(request, response, false))
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
-    server.on('connect', (_request, socket) => refuseRaw(socket as Socket, noConnect))
+    server.on('connect', (request, socket, head) => this.#onUpgrade(request, socket, head))
     server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket))
     this.#server = server
   }
@@ -84,10 +86,15 @@ export class TrafficServer {
     else runPipeline(exchange)
   }
 
-  /** Until the upstream agrees, an upgrade is answered as any request is. */
+  /** Until the upstream agrees, an upgrade is answered as any request is. `CONNECT` comes here too. */
   #onUpgrade(request: IncomingMessage, duplex: Duplex, head: Buffer): void {
     const socket = duplex as Socket
     socket.on('error', () => socket.destroy())
+    if (!this.#isIdle(socket)) {
+      // A CONNECT behind a request that has no answer yet: Node has taken the socket from that one.
+      socket.destroy()
+      return
+    }
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.assignSocket(socket)
@@ -97,6 +104,7 @@ export class TrafficServer {
     const exchange = this.#begin(request, response, head)
     const verdict = checkWire(exchange, this.#options.limits)
     if (verdict !== null) refuse(exchange, verdict)
+    else if (request.method === 'CONNECT') refuse(exchange, noTunnel)
     else if (hasBody(request)) refuse(exchange, upgradeWithBody)
     else runPipeline(exchange)
   }
@@ -112,16 +120,27 @@ export class TrafficServer {
     return exchange
   }
 
+  /** Whether nothing is being answered on the connection, so that the next request may take it over. */
+  #isIdle(socket: Socket): boolean {
+    return connectionOf(socket, this.#options.gateway.trustedProxies).newest?.response.closed !== false
+  }
+
   /** The parser gave up, or a client was too slow. Nothing more can be read from this connection. */
   #onClientError(error: Error & { code?: string }, socket: Socket): void {
-    const { newest } = connectionOf(socket, this.#options.gateway.trustedProxies)
+    const connection = connectionOf(socket, this.#options.gateway.trustedProxies)
+    const { newest } = connection
     const verdict = refusalOfParseError(error)
-    if (newest === null || newest.isFinished) {
-      // An answer that is not out yet would be mixed up with this one.
-      const isIdle = newest === null || newest.response.writableFinished
-      if (isIdle && socket.writable && error.code !== 'ECONNRESET') refuseRaw(socket, verdict)
-      else socket.destroy(error)
-    } else if (newest.status === 0 && !newest.request.complete && error.code !== 'ECONNRESET') {
+    if (error.code === 'ECONNRESET' || !socket.writable) {
+      socket.destroy(error)
+    } else if (newest === null || newest.response.writableFinished) {
+      refuseRaw(socket, verdict)
+    } else if (newest.isFinished || newest.request.complete) {
+      // What is wrong came after it: it gets its answer, which is the last one.
+      if (connection.isBroken) return
+      connection.isBroken = true
+      newest.response.shouldKeepAlive = false
+      newest.response.on('finish', () => socket.destroySoon())
+    } else if (newest.status === 0) {
       refuse(newest, verdict)
     } else {
       socket.destroy(error)
