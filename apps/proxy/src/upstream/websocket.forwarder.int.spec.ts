@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server } from 'node:net'
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -143,6 +143,32 @@ test('a key that is revoked closes its WebSockets with 1008, draining closes all
   traffic.webSockets.closeAll(1001)
   expect(await secondClosed).toBe(1001)
   await waitFor(() => traffic.webSockets.size === 0)
+})
+
+test('an upstream that is gone ends the WebSocket of a client that does not hang up', async () => {
+  const url = await listening(
+    createServer((socket) => {
+      socket
+        .on('error', () => {})
+        .once('data', () => {
+          const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+          socket.end(`${head}\x88\x00`, 'latin1')
+        })
+    }),
+  )
+  const route = { pathPattern: '/gone', authRequired: false, protocol: 'websocket' } as const
+  traffic.apply(...aRouteTo(url, route).items)
+  const client = connect({ port: traffic.port, host: '127.0.0.1', allowHalfOpen: true })
+  client.on('error', () => {})
+  client.write(
+    'GET /gone HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  client.resume()
+  await waitFor(() => traffic.events.length === 1)
+  expect(traffic.events).toMatchObject([{ status_code: 101, response_bytes: 2 }])
+  client.destroy()
+  await waitFor(() => traffic.gateway.counters.inFlight === 0 && traffic.webSockets.size === 0)
 })
 
 test('an upgrade to something else is served as if nobody had asked', async () => {

@@ -12,6 +12,8 @@ import { clientAnswerHeaders } from './response-headers.ts'
 const failed = refusal('upstream_error')
 const timedOut = refusal('upstream_timeout')
 
+const lingerMs = 3_000
+
 /** RFC 6455 §7.4.1 */
 export type CloseCode = 1001 | 1008
 
@@ -170,6 +172,11 @@ class WebSocketCall implements UpstreamWork {
       exchange.responseBytes = socket.bytesWritten - headBytes
       exchange.gateway.counters.inFlight -= 1
       finish(exchange, () => {})
+    })
+    // A client that does not hang up after its upstream did has this long to take what is on its way.
+    upstreamSocket.on('close', () => {
+      const linger = setTimeout(() => socket.destroy(), lingerMs)
+      socket.on('close', () => clearTimeout(linger))
     })
     let headBytes = 0
     // http-proxy-3 writes the head in this turn; what follows is the WebSocket's.
