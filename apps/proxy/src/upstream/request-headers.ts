@@ -9,7 +9,7 @@ const AUTHORIZATION = 2
 const FORWARDED = 3
 const VIA = 4
 
-/** By lower-case name with `-` for `_`: servers behind CGI read both as the same (`X_User_Id`). */
+/** By plain name. */
 const kinds = new Map<string, number>([
   ...hopByHopHeaders.map((name) => [name, DROP] as const),
   // Set below, or by the pool (`host`).
@@ -28,10 +28,17 @@ const kindBySpelling = new Map<string, number>()
 function kindOf(name: string): number {
   const known = kindBySpelling.get(name)
   if (known !== undefined) return known
-  const plain = name.toLowerCase().replaceAll('_', '-')
-  const kind = kinds.get(plain) ?? (plain.startsWith('x-forwarded-') ? FORWARDED : PASS)
+  const plain = plainName(name)
+  let kind = kinds.get(plain) ?? (plain.startsWith('x-forwarded-') ? FORWARDED : PASS)
+  // A trusted proxy says it in the usual spelling, and lets a client's other one through.
+  if (kind === FORWARDED && name.includes('_')) kind = DROP
   if (kindBySpelling.size < spellingsMax) kindBySpelling.set(name, kind)
   return kind
+}
+
+/** Servers behind CGI read all names with the same plain name as one. */
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
 }
 
 /**
@@ -45,8 +52,8 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
   const named = connectionNames(request.headers.connection)
   const credential = upstream!.credential
   const headers: string[] = []
-  let via = '1.1 apigate'
-  let forwardedFor = connection.address
+  let via = ''
+  let forwardedFor = ''
   let forwardedProto = 'http'
   let forwardedHost = exchange.authority
 
@@ -56,13 +63,14 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
     const kind = kindOf(name)
     if (kind === DROP || (kind === AUTHORIZATION && exchange.isKeyInAuthorization)) continue
     if (named !== null && isNamed(named, name)) continue
-    if (credential !== null && name.length === credential[0].length && name.toLowerCase() === credential[0]) continue
+    if (credential !== null && name.length === credential[0].length && plainName(name) === plainName(credential[0]))
+      continue
     if (kind === VIA) {
-      via = `${value}, ${via}`
+      via += `${value}, `
     } else if (kind === FORWARDED) {
       if (!connection.isTrusted) continue
       const lower = name.toLowerCase()
-      if (lower === 'x-forwarded-for') forwardedFor = `${value}, ${forwardedFor}`
+      if (lower === 'x-forwarded-for') forwardedFor += `${value}, `
       else if (lower === 'x-forwarded-proto') forwardedProto = value
       else if (lower === 'x-forwarded-host') forwardedHost = value
       else headers.push(name, value)
@@ -71,9 +79,9 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
     }
   }
 
-  headers.push('x-forwarded-for', forwardedFor, 'x-forwarded-proto', forwardedProto)
+  headers.push('x-forwarded-for', forwardedFor + connection.address, 'x-forwarded-proto', forwardedProto)
   if (forwardedHost !== '') headers.push('x-forwarded-host', forwardedHost)
-  headers.push('via', via, 'x-request-id', exchange.requestId)
+  headers.push('via', `${via}1.1 apigate`, 'x-request-id', exchange.requestId)
   if (owner !== null) {
     headers.push(owner.kind === 'user' ? 'x-user-id' : 'x-group-id', owner.id)
     headers.push('x-key-id', exchange.keyId!, 'x-plan-id', owner.planId)

@@ -1,4 +1,4 @@
-import { presentedKey } from '@apigate/core'
+import { isWellFormedKey, presentedKey } from '@apigate/core'
 import type { Exchange } from '../exchange.ts'
 import { refusal, unauthorized, type Refusal } from '../refusal.ts'
 
@@ -7,14 +7,18 @@ const invalid = unauthorized('invalid_api_key')
 const ended = { key_expired: unauthorized('key_expired'), key_revoked: unauthorized('key_revoked') }
 const notForCustomers = refusal('forbidden', 'A service key is not good for the proxy.')
 
-/** Finds the key that the request presents. A public route asks for none and looks at none. */
+/** Finds the key that the request presents. A public route asks for none, and only keeps one from going on. */
 export function authenticate(exchange: Exchange): Refusal | null {
-  if (!exchange.route!.authRequired) return null
   const { headers } = exchange.request
   const xApiKey = headers['x-api-key']
   const presented = presentedKey(headers.authorization, typeof xApiKey === 'string' ? xApiKey : undefined)
+  const isInAuthorization = presented?.from === 'authorization'
+  if (!exchange.route!.authRequired) {
+    exchange.isKeyInAuthorization = isInAuthorization && isWellFormedKey(presented.key)
+    return null
+  }
   if (presented === null) return missing
-  exchange.isKeyInAuthorization = presented.from === 'authorization'
+  exchange.isKeyInAuthorization = isInAuthorization
 
   const { keys, owners } = exchange.tables!
   const slot = keys.find(presented.key)
