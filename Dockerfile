@@ -14,8 +14,7 @@ COPY libs/core/package.json libs/core/
 COPY libs/errors/package.json libs/errors/
 COPY libs/platform/package.json libs/platform/
 COPY libs/testing/package.json libs/testing/
-# The embedded PostgreSQL and the bundled Node are for machines without either.
-RUN npx --yes "$(node -p "require('./package.json').packageManager")" install --frozen-lockfile --no-optional
+RUN npx --yes "$(node -p "require('./package.json').packageManager")" install --frozen-lockfile
 COPY tsconfig.base.json prisma.config.ts ./
 COPY scripts/schema-engine.mjs scripts/
 COPY prisma prisma
@@ -24,7 +23,7 @@ COPY apps apps
 RUN PRISMA_SCHEMA_ENGINE_BINARY=/src/scripts/schema-engine.mjs node node_modules/prisma/build/index.js generate \
  && node node_modules/typescript/bin/tsc -b apps/control-plane apps/proxy apps/echo
 RUN pnpm="npx --yes $(node -p "require('./package.json').packageManager")" \
- && for app in control-plane proxy echo; do $pnpm --filter "@apigate/$app" deploy --prod --legacy --no-optional "/out/$app"; done \
+ && for app in control-plane proxy echo; do $pnpm --filter "@apigate/$app" deploy --prod --legacy "/out/$app"; done \
  && cp -r prisma/migrations /out/control-plane/migrations
 
 # What every target has: no build tools, no root, nothing to write but what is mounted.
