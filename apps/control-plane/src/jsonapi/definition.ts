@@ -18,12 +18,18 @@ export interface Attribute extends AttributeShape {
   field: string
 }
 
+export interface RelationshipShape {
+  /** Lazy, because resources may refer to each other in a circle. */
+  target: () => ResourceDefinition
+  /** May be empty. */
+  nullable?: boolean
+}
+
 /** A to-one relationship: its id is in `idField`, the related row, when it was loaded, in `field`. */
-export interface Relationship {
+export interface Relationship extends RelationshipShape {
   name: string
   field: string
   idField: string
-  target: () => ResourceDefinition
 }
 
 /** A row of any resource; attributes are read by name. */
@@ -58,8 +64,7 @@ export interface ResourceShape<R extends Row> {
   path: string
   idPrefix: string
   attributes: Partial<Record<SnakeCase<FieldsOf<R>>, AttributeShape>>
-  /** Target by relationship; lazy, because resources may refer to each other in a circle. */
-  relationships?: Partial<Record<RelationshipsOf<R>, () => ResourceDefinition>>
+  relationships?: Partial<Record<RelationshipsOf<R>, RelationshipShape>>
   secrets?: Record<string, FieldsOf<R>>
   cursor?: boolean
 }
@@ -69,10 +74,10 @@ export function defineResource<R extends Row>(shape: ResourceShape<R>): Resource
   const attributes = Object.entries<AttributeShape | undefined>(shape.attributes).flatMap(([name, attribute]) =>
     attribute ? [[name, { name, field: camelCase(name), ...attribute }] as const] : [],
   )
-  const relationships = Object.entries<(() => ResourceDefinition) | undefined>(shape.relationships ?? {}).flatMap(
-    ([name, target]) => {
+  const relationships = Object.entries<RelationshipShape | undefined>(shape.relationships ?? {}).flatMap(
+    ([name, relationship]) => {
       const field = camelCase(name)
-      return target ? [[name, { name, field, idField: `${field}Id`, target }] as const] : []
+      return relationship ? [[name, { name, field, idField: `${field}Id`, ...relationship }] as const] : []
     },
   )
   return {

@@ -29,12 +29,12 @@ const plans = defineResource<PlanRow>({
 const users = defineResource<UserRow>({
   ...{ type: 'users', path: '/u', idPrefix: 'usr' },
   attributes: { email: { kind: 'text' }, units_total: { kind: 'bigint' }, created_at: { kind: 'timestamp' } },
-  relationships: { plan: () => plans },
+  relationships: { plan: { target: () => plans, nullable: true } },
 })
 const keys = defineResource<KeyRow>({
   ...{ type: 'keys', path: '/k', idPrefix: 'key' },
   attributes: { prefix: { kind: 'text' } },
-  relationships: { user: () => users },
+  relationships: { user: { target: () => users } },
 })
 
 const plan: PlanRow = { id: 'plan_1', name: 'Pro' }

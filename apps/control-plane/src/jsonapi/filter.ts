@@ -58,7 +58,7 @@ export function readFilter(
 function filterable(definition: ResourceDefinition, name: string): Attribute | undefined {
   if (name === 'id') return { name, field: 'id', kind: 'text' }
   const relationship = definition.relationships.get(name) ?? definition.relationships.get(name.replace(/_id$/, ''))
-  if (relationship) return { name, field: relationship.idField, kind: 'text', nullable: true }
+  if (relationship) return { name, field: relationship.idField, kind: 'text', nullable: relationship.nullable ?? false }
   return definition.attributes.get(name) ?? definition.attributes.get(`${name}_id`)
 }
 

@@ -27,7 +27,7 @@ function holds({ operator, values }: FilterTerm, value: unknown): boolean {
     case 'ne':
       return !values.some(same)
     case 'like':
-      return String(value).toLowerCase().includes(String(first).toLowerCase())
+      return typeof value === 'string' && value.toLowerCase().includes(String(first).toLowerCase())
     case 'gt':
       return value !== null && compare(value, first) > 0
     case 'gte':

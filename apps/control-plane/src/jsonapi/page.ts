@@ -23,14 +23,13 @@ export interface Page<R> {
   more?: boolean
 }
 
-/** @throws ApiError 400 for text that is no whole number. 0 and negative fall back to the default. */
+/** 0 and negative fall back to the default. @throws ApiError 400 for text that is no whole number. */
 export function readPageNumber(name: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback
-  const value = Number(text)
-  if (!/^[-+]?\d+$/.test(text) || !Number.isSafeInteger(value)) {
+  if (!/^[-+]?\d+$/.test(text)) {
     throw ApiError.of('bad_request', `${name} must be a whole number`, { parameter: name })
   }
-  return value > 0 ? value : fallback
+  return Number(text) > 0 ? Math.min(Number(text), Number.MAX_SAFE_INTEGER) : fallback
 }
 
 export function pageMeta(total: number, page: { number: number; size: number }): Meta {

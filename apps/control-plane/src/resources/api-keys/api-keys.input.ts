@@ -1,4 +1,4 @@
-import { Reference, rule, Text, TextList, Timestamp } from '../../jsonapi/index.ts'
+import { parseTimestamp, Reference, rule, Text, TextList, Timestamp } from '../../jsonapi/index.ts'
 
 export const keyScopes = ['admin:read', 'admin:write', 'meter:write'] as const
 
@@ -14,5 +14,8 @@ export class ApiKeyInput {
 }
 
 function InFuture(): PropertyDecorator {
-  return rule(true, (value) => (Date.parse(String(value)) <= Date.now() ? 'must lie in the future' : null))
+  return rule(true, (value) => {
+    const time = parseTimestamp(String(value))
+    return time !== null && time.getTime() <= Date.now() ? 'must lie in the future' : null
+  })
 }

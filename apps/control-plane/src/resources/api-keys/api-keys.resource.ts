@@ -15,5 +15,5 @@ export const apiKeyResource = defineResource<ApiKeyRow>({
     revoked_at: { kind: 'timestamp', nullable: true },
     created_at: { kind: 'timestamp' },
   },
-  relationships: { user: () => userResource },
+  relationships: { user: { target: () => userResource, nullable: true } },
 })

@@ -29,5 +29,5 @@ export const routeResource = defineResource<RouteRow>({
     created_at: { kind: 'timestamp' },
     updated_at: { kind: 'timestamp' },
   },
-  relationships: { upstream: () => upstreamResource },
+  relationships: { upstream: { target: () => upstreamResource } },
 })

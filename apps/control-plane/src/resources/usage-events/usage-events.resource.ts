@@ -28,10 +28,10 @@ export const usageEventResource = defineResource<UsageEventRow>({
     created_at: { kind: 'timestamp' },
   },
   relationships: {
-    user: () => userResource,
-    api_key: () => apiKeyResource,
-    route: () => routeResource,
-    upstream: () => upstreamResource,
+    user: { target: () => userResource, nullable: true },
+    api_key: { target: () => apiKeyResource, nullable: true },
+    route: { target: () => routeResource, nullable: true },
+    upstream: { target: () => upstreamResource, nullable: true },
   },
   cursor: true,
 })

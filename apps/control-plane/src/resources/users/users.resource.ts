@@ -16,5 +16,5 @@ export const userResource = defineResource<UserRow>({
     created_at: { kind: 'timestamp' },
     updated_at: { kind: 'timestamp' },
   },
-  relationships: { plan: () => planResource },
+  relationships: { plan: { target: () => planResource } },
 })
