@@ -49,6 +49,13 @@ describe('what comes in', () => {
     expect(answer.headers).toMatchObject({ 'content-type': mediaType, vary: 'Accept' })
   })
 
+  test('a Content-Type without a body does not matter', async () => {
+    const { id } = await api.create('api-keys', { scopes: ['meter:write'] })
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    expect((await api.call('POST', `/api/api-keys/${id}/revoke`, undefined, form)).status).toBe(200)
+    expect((await api.call('DELETE', `/api/api-keys/${id}`, undefined, form)).status).toBe(204)
+  })
+
   test('a compressed body is refused', async () => {
     expect((await api.call('POST', '/api/plans', plan, { 'content-encoding': 'gzip' })).status).toBe(415)
   })

@@ -47,6 +47,8 @@ export function installHooks(app: NestFastifyApplication): void {
     await authenticator.authenticate(request)
     checkAccept(request.headers.accept)
     if (hasBody(request.raw)) checkContentType(request.headers['content-type'], request.headers['content-encoding'])
+    // It says nothing about no body; Fastify would refuse a type that it has no parser for.
+    else delete request.headers['content-type']
   })
 
   fastify.removeAllContentTypeParsers()
