@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common'
 import type { Actor } from '../auth/index.ts'
 import { appendConfigChange } from '../config-publisher/index.ts'
 import type { Written } from '../jsonapi/index.ts'
-import { Database, type Transaction } from '../persistence/index.ts'
+import { Database, databaseProblem, type Transaction } from '../persistence/index.ts'
 import type { AuditEntry } from './audit-entry.ts'
 import { AuditRepository } from './audit.repository.ts'
 
@@ -15,6 +15,8 @@ export interface Effect<R> {
   items: ConfigItem[]
 }
 
+const triesMax = 3
+
 /** The way of every admin write: resource, audit trail and configuration change commit together or not at all. */
 @Injectable()
 export class AuditedWrites {
@@ -23,7 +25,18 @@ export class AuditedWrites {
     private readonly audit: AuditRepository,
   ) {}
 
+  /** @param work is done again, from the start, when its transaction loses against another one. */
   async run<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.runOnce(actor, work)
+      } catch (error) {
+        if (tries === triesMax || databaseProblem(error)?.kind !== 'lost') throw error
+      }
+    }
+  }
+
+  private async runOnce<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
     return this.database.prisma.$transaction(async (tx) => {
       const { row, audit, items } = await work(tx)
       // From here to the commit no other write can get a revision.

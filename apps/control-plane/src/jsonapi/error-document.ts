@@ -46,6 +46,7 @@ function fromDatabase(error: unknown, method: string, body: unknown): ApiError |
   const problem = databaseProblem(error)
   if (problem === null) return null
   if (problem.kind === 'unavailable') return unavailable('the database does not answer')
+  if (problem.kind === 'lost') return unavailable('other writes got in the way')
   const source = { pointer: pointerTo(body, [problem.column]) }
   if (problem.kind === 'unique') return ApiError.of('conflict', `this ${problem.column} is taken`, source)
   if (method === 'DELETE') return ApiError.of('conflict', 'still in use')

@@ -2,13 +2,17 @@
 export type DatabaseProblem =
   | { kind: 'unique'; column: string }
   | { kind: 'reference'; column: string }
+  /** Lost against another transaction; the same one tried again may well commit. */
+  | { kind: 'lost' }
   | { kind: 'unavailable' }
 
 /** Prisma and Node: not reachable, or a wait for a connection or a lock that ended. */
 const unavailableCodes =
-  /^(P1001|P1002|P1003|P1008|P1017|P2024|P2028|P2034|P2037|ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
-/** SQLSTATE: connection lost, server starting or stopping, out of connections, no such database, lost a deadlock, cancelled. */
-const unavailableStates = /^(08...|57P0.|533..|3D000|40001|40P01|55P03|57014)$/
+  /^(P1001|P1002|P1003|P1008|P1017|P2024|P2028|P2037|ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
+/** SQLSTATE: connection lost, server starting or stopping, out of connections, no such database, cancelled. */
+const unavailableStates = /^(08...|57P0.|533..|3D000|55P03|57014)$/
+/** A deadlock or a serialisation failure: SQLSTATE, and Prisma's name for both. */
+const lostCodes = /^(40001|40P01|P2034)$/
 /** pg and its pool have no code for these. */
 const unavailableMessages = /timeout exceeded when trying to connect|Connection terminated/
 
@@ -27,6 +31,7 @@ export function databaseProblem(error: unknown): DatabaseProblem | null {
   // RESTRICT has a state of its own since PostgreSQL 18.
   if (state === '23503' || state === '23001')
     return { kind: 'reference', column: /([a-z]+_id)_fkey$/.exec(index)?.[1] ?? '' }
+  if (lostCodes.test(state) || lostCodes.test(code)) return { kind: 'lost' }
   const unavailable =
     unavailableCodes.test(code) ||
     unavailableStates.test(state || code) ||

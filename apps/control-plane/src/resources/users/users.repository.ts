@@ -40,8 +40,10 @@ export class UsersRepository {
     await tx.user.delete({ where: { id } })
   }
 
-  async keyIds(tx: Transaction, id: string): Promise<string[]> {
-    const keys = await tx.apiKey.findMany({ where: { userId: id }, select: { id: true }, orderBy: { id: 'asc' } })
+  /** Of all the user's keys, locked in the order in which the ledger notes their use: the cascade has an order of its own. */
+  async lockKeyIds(tx: Transaction, id: string): Promise<string[]> {
+    const keys = await tx.$queryRaw<{ id: string }[]>`
+      SELECT id FROM api_keys WHERE user_id = ${id} ORDER BY id FOR UPDATE`
     return keys.map((key) => key.id)
   }
 

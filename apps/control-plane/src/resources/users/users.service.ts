@@ -63,7 +63,7 @@ export class UsersService {
       const before = existing(await this.users.lock(tx, id), id)
       const groups = await this.users.countOwnedGroups(tx, id)
       if (groups > 0) throw ApiError.of('conflict', `still the owner of ${groups} groups`)
-      const keys = await this.users.keyIds(tx, id)
+      const keys = await this.users.lockKeyIds(tx, id)
       await this.users.delete(tx, id)
       return {
         row: null,
