@@ -50,20 +50,31 @@ describe('a route', () => {
     expect(await kindOf('a.+', 'regex')).toBe('regex')
   })
 
+  test('takes it again from a new spelling, but leaves an expression one until told otherwise', async () => {
+    const { id } = await api.create('routes', { name: 'k', path_pattern: '/k', upstream_id, host_pattern: 'a.b' })
+    const kindAfter = async (change: object) =>
+      (await api.call('PATCH', `/api/routes/${id}`, change)).document.data.attributes.host_match_type
+    expect(await kindAfter({ host_pattern: '*.b' })).toBe('wildcard')
+    expect(await kindAfter({ host_pattern: 'a.b' })).toBe('exact')
+    expect(await kindAfter({ host_match_type: 'regex' })).toBe('regex')
+    expect(await kindAfter({ host_pattern: 'c.d' })).toBe('regex')
+    expect(await kindAfter({ host_match_type: null })).toBe('exact')
+  })
+
   test('keeps what an update does not send, and lets go of its host with the pattern', async () => {
     const created = await api.create('routes', {
       name: 'm',
       path_pattern: '/m',
       upstream_id,
       host_pattern: 'a.b',
-      methods: ['get'],
+      methods: ['get', 'GET', 'post'],
     })
-    expect(created.attributes.methods).toEqual(['GET'])
+    expect(created.attributes.methods).toEqual(['GET', 'POST'])
     const updated = await api.call('PATCH', `/api/routes/${created.id}`, { host_pattern: '', upstream_id: 'ups_b' })
     expect(updated.document.data.attributes).toMatchObject({
       host_pattern: '',
       host_match_type: null,
-      methods: ['GET'],
+      methods: ['GET', 'POST'],
     })
     expect(updated.document.data.relationships.upstream.data.id).toBe('ups_b')
   })

@@ -90,13 +90,15 @@ const newRoute: Omit<RouteRow, 'id' | 'createdAt' | 'updatedAt'> = {
 function columnsOf(input: RouteInput, before: RouteRow | null): RouteColumns {
   const { hostMatchType, ...columns } = rowFields(input)
   const given = {
-    methods: input.methods?.map((method) => method.toUpperCase()),
+    methods: input.methods && [...new Set(input.methods.map((method) => method.toUpperCase()))],
     methodOverride: emptyAsNull(input.method_override && input.method_override.toUpperCase()),
     pathRewrite: emptyAsNull(input.path_rewrite),
   }
   const pattern = input.host_pattern ?? before?.hostPattern ?? ''
-  const sent = hostMatchType === undefined && pattern !== '' ? before?.hostMatchType : hostMatchType
-  return { ...columns, ...given, hostMatchType: sent || inferred(pattern) }
+  // A host that stops being an expression says so; the other kinds go with the spelling of the new pattern.
+  const kept = before?.hostMatchType === 'regex' && pattern !== '' ? 'regex' : null
+  const wanted = hostMatchType === undefined ? kept : hostMatchType
+  return { ...columns, ...given, hostMatchType: wanted || inferred(pattern) }
 }
 
 function emptyAsNull(text: string | null | undefined): string | null | undefined {
