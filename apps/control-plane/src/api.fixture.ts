@@ -3,7 +3,7 @@ import { createLogger } from '@apigate/platform'
 import { createTestDatabase, waitFor } from '@apigate/testing'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createApiApp } from './api.app.ts'
-import { loadConfig } from './config.ts'
+import { loadConfig, type ControlPlaneConfig } from './config.ts'
 import { FirstStart } from './first-start/index.ts'
 import { mediaType } from './jsonapi/index.ts'
 import { Database } from './persistence/index.ts'
@@ -20,6 +20,9 @@ export interface TestApi {
   app: NestFastifyApplication
   database: Database
   adminKey: string
+  config: ControlPlaneConfig
+  /** What the process has logged, at the finest level. */
+  log: string[]
   /**
    * A request with the admin key. An object is sent as JSON:API when it has `data`, else as flat JSON; text and bytes are
    * sent as they are.
@@ -37,13 +40,18 @@ type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS'
 export async function startTestApi(settings: Record<string, string> = {}): Promise<TestApi> {
   const testDatabase = await createTestDatabase()
   const adminKey = `ak_${randomBytes(32).toString('hex')}`
+  const databaseUrl = new URL(testDatabase.url)
+  // Not asked for by a server that trusts its clients, but there to be found where it must not be.
+  databaseUrl.password ||= 'secret-of-the-database'
   const config = loadConfig({
-    DATABASE_URL: testDatabase.url,
+    DATABASE_URL: databaseUrl.href,
     APIGATE_ADMIN_KEY: adminKey,
     APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     ...settings,
   })
-  const app = await createApiApp(config, createLogger({ name: 'api', level: 'silent' }))
+  const log: string[] = []
+  const destination = { write: (line: string) => void log.push(line) }
+  const app = await createApiApp(config, createLogger({ name: 'api', level: 'trace', destination }))
   await waitFor(() => app.get(FirstStart).done)
 
   const call: TestApi['call'] = async (method, url, body, headers = {}) => {
@@ -65,6 +73,8 @@ export async function startTestApi(settings: Record<string, string> = {}): Promi
     app,
     database: app.get(Database),
     adminKey,
+    config,
+    log,
     call,
     async create(collection, attributes) {
       const { status, document } = await call('POST', `/api/${collection}`, attributes)

@@ -30,6 +30,8 @@ export class Database implements OnModuleDestroy {
     this.pool.on('error', () => {})
     this.prisma = new PrismaClient({
       adapter: new PrismaPg(this.pool),
+      // Else a message holds the arguments of the query, and the log with it.
+      errorFormat: 'minimal',
       // Writes queue for the row of config_head; a burst of them may wait for longer than Prisma's two seconds.
       transactionOptions: { maxWait: 10_000, timeout: 15_000 },
     })
