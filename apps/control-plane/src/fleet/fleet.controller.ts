@@ -1,10 +1,10 @@
 import { Controller, Get, Param } from '@nestjs/common'
 import {
   collectionAnswer,
+  existing,
   FromItemQuery,
   FromListQuery,
   listOf,
-  notFound,
   resourceAnswer,
   type Answer,
   type ItemQuery,
@@ -26,7 +26,6 @@ export class FleetController {
   @Get(':id')
   async get(@Param('id') id: string, @FromItemQuery(workerResource) query: ItemQuery): Promise<Answer> {
     const row = (await this.fleet.workers()).find((worker) => worker.id === id)
-    if (!row) throw notFound(workerResource, id)
-    return resourceAnswer(workerResource, query, row)
+    return resourceAnswer(workerResource, query, existing(workerResource, id, row))
   }
 }

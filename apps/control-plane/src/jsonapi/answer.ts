@@ -52,10 +52,9 @@ function cursorMeta(row: CursorRow): Meta {
 }
 
 export function resourceAnswer(definition: ResourceDefinition, query: ItemQuery, row: Row, meta?: Meta): Answer {
-  const data = resourceObject(definition, row, query.fields)
   return ok(
     document({
-      data: meta ? { ...data, meta } : data,
+      data: { ...resourceObject(definition, row, query.fields), ...(meta && { meta }) },
       ...included(definition, [row], query),
       links: { self: query.url.with({}) },
     }),
@@ -66,25 +65,21 @@ export function resourceAnswer(definition: ResourceDefinition, query: ItemQuery,
 export function createdAnswer(
   definition: ResourceDefinition,
   query: ItemQuery,
-  { row, revision }: Written<Row>,
+  written: Written<Row>,
   meta?: Meta,
 ): Answer {
-  const self = selfLink(definition, row.id)
-  const data = resourceObject(definition, row, query.fields)
-  return {
-    status: 201,
-    headers: { ...revisionHeader(revision), location: self },
-    document: document({ data: meta ? { ...data, meta } : data, links: { self } }),
-  }
+  const { headers, document } = updatedAnswer(definition, query, written, meta)
+  return { status: 201, headers: { ...headers, location: selfLink(definition, written.row.id) }, document }
 }
 
 export function updatedAnswer(
   definition: ResourceDefinition,
   query: ItemQuery,
   { row, revision }: Written<Row>,
+  meta?: Meta,
 ): Answer {
   const self = selfLink(definition, row.id)
-  const data = resourceObject(definition, row, query.fields)
+  const data = { ...resourceObject(definition, row, query.fields), ...(meta && { meta }) }
   return { status: 200, headers: revisionHeader(revision), document: document({ data, links: { self } }) }
 }
 

@@ -94,7 +94,7 @@ export function resourceObject(
 }
 
 /** Timestamps are RFC 3339 UTC; the columns that are bigint hold at most 2^53 - 1. */
-function wireValue(value: unknown): unknown {
+export function wireValue(value: unknown): unknown {
   if (value instanceof Date) return value.toISOString()
   if (typeof value === 'bigint') return Number(value)
   return value ?? null

@@ -1,8 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ApiError, errorObject, type ErrorObject } from '@apigate/errors'
 import { getMetadataStorage, validateSync } from 'class-validator'
 import { readBody, throwIfAny } from './body.ts'
-import type { ResourceDefinition } from './definition.ts'
+import { valueOf, type ResourceDefinition, type Row } from './definition.ts'
+import { wireValue } from './document.ts'
+import { InputError, type InputProblem } from './input.error.ts'
 import { isDocument, pointerTo } from './pointer.ts'
+import { parseTimestamp } from './timestamp.ts'
 
 /** A class whose properties are the attributes a client may send, by wire name, with their rules (rules.ts). */
 export type InputClass<T extends object> = new () => T
@@ -12,6 +16,14 @@ export interface Creation<T> {
   /** The client's own id, checked for its prefix; undefined when the server is to make one. */
   id: string | undefined
   input: T
+}
+
+/** What a client sent to change a resource. */
+export interface Update<T> {
+  /** What was not sent is undefined. */
+  input: T
+  /** The read-only attributes, sent back by a client that edits what it read; `refuseChanges` compares them. */
+  readOnly: ReadonlyMap<string, unknown>
 }
 
 /**
@@ -29,11 +41,11 @@ export function readCreation<T extends object>(
     const detail = `an id of ${definition.type} is ${definition.idPrefix}_ and 1 to 128 letters, digits, "-", "_" or "."`
     errors.push(errorObject('validation_error', detail, { pointer: pointerTo(body, ['id']) }))
   }
-  return { id, input: validated(definition, Input, 'create', body, members, errors) }
+  return { id, input: validated(definition, Input, 'create', body, members, errors).input }
 }
 
 /**
- * The same for an update, which merges: what was not sent is undefined.
+ * The same for an update, which merges.
  *
  * @throws ApiError also 409 when the body names another id than the URL.
  */
@@ -42,7 +54,7 @@ export function readUpdate<T extends object>(
   Input: InputClass<T>,
   body: unknown,
   urlId: string,
-): T {
+): Update<T> {
   const { id, members, errors } = readBody(definition, body)
   if (id === undefined && isDocument(body)) {
     throw ApiError.of('bad_request', 'an update names the resource: id is missing', { pointer: '/data' })
@@ -51,6 +63,22 @@ export function readUpdate<T extends object>(
     throw ApiError.of('conflict', `the URL names ${urlId}`, { pointer: pointerTo(body, ['id']) })
   }
   return validated(definition, Input, 'update', body, members, errors)
+}
+
+/**
+ * A document that was read, edited and sent back whole changes what was edited, provided that the rest is still so.
+ *
+ * @throws InputError 422 naming every read-only attribute that was sent with another value than the row's.
+ */
+export function refuseChanges(definition: ResourceDefinition, row: Row, { readOnly }: Update<object>): void {
+  const problems = [...readOnly].flatMap(([name, sent]): InputProblem[] => {
+    const attribute = definition.attributes.get(name)
+    const value = attribute?.kind === 'timestamp' && typeof sent === 'string' ? parseTimestamp(sent) : sent
+    if (attribute && isDeepStrictEqual(wireValue(value), wireValue(valueOf(row, attribute.field)))) return []
+    return [{ code: 'validation_error', field: name, detail: `${name} cannot be set; it may be sent as it is` }]
+  })
+  const [first, ...rest] = problems
+  if (first) throw new InputError([first, ...rest])
 }
 
 /** Whether text can be an id of this resource, and so is worth a look into the database. */
@@ -68,12 +96,15 @@ function validated<T extends object>(
   body: unknown,
   members: ReadonlyMap<string, unknown>,
   errors: ErrorObject[],
-): T {
+): Update<T> {
   const input = new Input()
+  const readOnly = new Map<string, unknown>()
   const known = inputNames(Input)
   for (const [name, value] of members) {
     if (known.has(name)) {
       Object.assign(input, { [name]: value })
+    } else if (verb === 'update' && definition.attributes.has(name)) {
+      readOnly.set(name, value)
     } else {
       const ours = definition.attributes.has(name) || definition.relationships.has(name.replace(/_id$/, ''))
       const detail = ours ? `${name} cannot be set` : `${definition.type} has no attribute "${name}"`
@@ -88,7 +119,7 @@ function validated<T extends object>(
     }
   }
   throwIfAny(errors)
-  return input
+  return { input, readOnly }
 }
 
 function inputNames(Input: InputClass<object>): Set<string> {

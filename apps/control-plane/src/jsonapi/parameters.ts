@@ -48,7 +48,7 @@ export function FromCreation<T extends object>(
   return createParamDecorator((_, context) => readCreation(definition, Input, requestOf(context).body))()
 }
 
-/** The attributes that an update sent, as `T`. */
+/** An `Update<T>`. */
 export function FromUpdate<T extends object>(definition: ResourceDefinition, Input: InputClass<T>): ParameterDecorator {
   return createParamDecorator((_, context) => {
     const request = requestOf(context)
@@ -57,10 +57,11 @@ export function FromUpdate<T extends object>(definition: ResourceDefinition, Inp
 }
 
 function readId(definition: ResourceDefinition, id: string): string {
-  if (!isIdOf(definition, id)) throw notFound(definition, id)
-  return id
+  return existing(definition, id, isIdOf(definition, id) ? id : null)
 }
 
-export function notFound(definition: ResourceDefinition, id: string): ApiError {
-  return ApiError.of('not_found', `${definition.type} has no "${id}"`)
+/** What was found under an id. @throws ApiError 404 when it is null or undefined. */
+export function existing<T>(definition: ResourceDefinition, id: string, found: T): NonNullable<T> {
+  if (found === null || found === undefined) throw ApiError.of('not_found', `${definition.type} has no "${id}"`)
+  return found
 }

@@ -7,7 +7,7 @@ import { readLinkage } from './body.ts'
 import { valueOf, type Relationship, type ResourceDefinition, type Row } from './definition.ts'
 import type { IncludeTree } from './document.ts'
 import { InputError } from './input.error.ts'
-import type { InputClass } from './input.ts'
+import type { InputClass, Update } from './input.ts'
 import { FromBarePath, FromPath } from './parameters.ts'
 import { readItemQuery } from './query.ts'
 
@@ -17,7 +17,7 @@ export interface RelationshipReader {
 }
 
 export interface RelationshipWriter<T> extends RelationshipReader {
-  update(id: string, input: T, actor: Actor): Promise<Written<Row>>
+  update(id: string, update: Update<T>, actor: Actor): Promise<Written<Row>>
 }
 
 /** A controller for what the relationship links of a resource point at: `/{id}/plan` and `/{id}/relationships/plan`. */
@@ -69,7 +69,7 @@ export function relationshipWrites<T extends object>(
       if (linked === null)
         throw InputError.of('validation_error', `${name}_id`, `${name} cannot be removed, only replaced`)
       const input = Object.assign(new Input(), { [`${name}_id`]: linked })
-      const { row, revision } = await this.service.update(id, input, actor)
+      const { row, revision } = await this.service.update(id, { input, readOnly: new Map() }, actor)
       return { ...linkageAnswer(definition, relationship, row), headers: revisionHeader(revision) }
     }
   }

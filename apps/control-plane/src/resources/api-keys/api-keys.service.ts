@@ -6,8 +6,8 @@ import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
 import { keyItem } from '../../config-publisher/index.ts'
 import {
+  existing,
   InputError,
-  notFound,
   parseTimestamp,
   type Creation,
   type IncludeTree,
@@ -32,7 +32,7 @@ export class ApiKeysService {
   }
 
   async get(id: string, include: IncludeTree | null): Promise<ApiKeyRow> {
-    return existing(await this.keys.find(id, include), id)
+    return existing(apiKeyResource, id, await this.keys.find(id, include))
   }
 
   /** @returns the row, and the key itself, which is nowhere else: only its SHA-256 is stored. */
@@ -64,7 +64,7 @@ export class ApiKeysService {
   /** Ends the key now; a key that was revoked before keeps the time of it. */
   async revoke(id: string, actor: Actor): Promise<Written<ApiKeyRow>> {
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.keys.lock(tx, id), id)
+      const before = existing(apiKeyResource, id, await this.keys.lock(tx, id))
       if (before.revokedAt !== null) return { row: before, audit: [], items: [] }
       const row = await this.keys.update(tx, id, { revokedAt: new Date() })
       return { row, audit: [auditEntry(apiKeyResource, 'revoke', before, row)], items: [keyItem(row)] }
@@ -73,7 +73,7 @@ export class ApiKeysService {
 
   async delete(id: string, actor: Actor): Promise<Written<null>> {
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.keys.lock(tx, id), id)
+      const before = existing(apiKeyResource, id, await this.keys.lock(tx, id))
       await this.keys.delete(tx, id)
       return {
         row: null,
@@ -95,9 +95,4 @@ export class ApiKeysService {
 
 function digestOf(key: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hash('sha256', key, 'buffer'))
-}
-
-function existing(row: ApiKeyRow | null, id: string): ApiKeyRow {
-  if (row === null) throw notFound(apiKeyResource, id)
-  return row
 }

@@ -17,6 +17,7 @@ import {
   type Creation,
   type ItemQuery,
   type ListQuery,
+  type Update,
 } from '../../jsonapi/index.ts'
 import { PlanInput } from './plans.input.ts'
 import { planResource } from './plans.resource.ts'
@@ -48,11 +49,11 @@ export class PlansController {
   @Patch(':id')
   async update(
     @FromPath(planResource) id: string,
-    @FromUpdate(planResource, PlanInput) input: PlanInput,
+    @FromUpdate(planResource, PlanInput) update: Update<PlanInput>,
     @FromWriteQuery(planResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
-    return updatedAnswer(planResource, query, await this.plans.update(id, input, actor))
+    return updatedAnswer(planResource, query, await this.plans.update(id, update, actor))
   }
 
   @Delete(':id')

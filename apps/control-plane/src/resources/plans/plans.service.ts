@@ -5,12 +5,14 @@ import { auditEntry, AuditedWrites, type AuditEntry } from '../../audit/index.ts
 import type { Actor } from '../../auth/index.ts'
 import { planItem } from '../../config-publisher/index.ts'
 import {
+  existing,
   InputError,
-  notFound,
+  refuseChanges,
   rowFields,
   type Creation,
   type ListQuery,
   type Page,
+  type Update,
   type RowFields,
   type Written,
 } from '../../jsonapi/index.ts'
@@ -31,7 +33,7 @@ export class PlansService {
   }
 
   async get(id: string): Promise<PlanRow> {
-    return existing(await this.plans.find(id), id)
+    return existing(planResource, id, await this.plans.find(id))
   }
 
   async create({ id, input }: Creation<PlanInput>, actor: Actor): Promise<Written<PlanRow>> {
@@ -46,10 +48,12 @@ export class PlansService {
     })
   }
 
-  async update(id: string, input: PlanInput, actor: Actor): Promise<Written<PlanRow>> {
+  async update(id: string, update: Update<PlanInput>, actor: Actor): Promise<Written<PlanRow>> {
+    const { input } = update
     return this.writes.run(actor, async (tx) => {
       if (input.is_default) await this.plans.lockDefault(tx)
-      const before = existing(await this.plans.lock(tx, id), id)
+      const before = existing(planResource, id, await this.plans.lock(tx, id))
+      refuseChanges(planResource, before, update)
       if (before.isDefault && input.is_default === false) {
         throw InputError.of('conflict', 'is_default', 'one plan must be the default: set it on another instead')
       }
@@ -65,7 +69,7 @@ export class PlansService {
 
   async delete(id: string, actor: Actor): Promise<Written<null>> {
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.plans.lock(tx, id), id)
+      const before = existing(planResource, id, await this.plans.lock(tx, id))
       if (before.isDefault)
         throw ApiError.of('conflict', 'the default plan cannot be deleted: make another the default')
       const assigned = await this.plans.countAssigned(tx, id)
@@ -121,9 +125,4 @@ export class PlansService {
 function fieldsOf(input: PlanInput): RowFields<PlanInput> {
   const fields = rowFields(input)
   return fields.requestsPerMonth === -1 ? { ...fields, requestsPerMonth: 0 } : fields
-}
-
-function existing(row: PlanRow | null, id: string): PlanRow {
-  if (row === null) throw notFound(planResource, id)
-  return row
 }

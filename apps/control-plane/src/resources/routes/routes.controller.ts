@@ -17,6 +17,7 @@ import {
   type Creation,
   type ItemQuery,
   type ListQuery,
+  type Update,
 } from '../../jsonapi/index.ts'
 import { RouteInput } from './routes.input.ts'
 import { routeResource } from './routes.resource.ts'
@@ -49,11 +50,11 @@ export class RoutesController {
   @Patch(':id')
   async update(
     @FromPath(routeResource) id: string,
-    @FromUpdate(routeResource, RouteInput) input: RouteInput,
+    @FromUpdate(routeResource, RouteInput) update: Update<RouteInput>,
     @FromWriteQuery(routeResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
-    const written = await this.routes.update(id, input, actor)
+    const written = await this.routes.update(id, update, actor)
     return warned(updatedAnswer(routeResource, query, written), await this.routes.warnings(written.row))
   }
 

@@ -5,13 +5,15 @@ import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
 import { routeItem } from '../../config-publisher/index.ts'
 import {
+  existing,
   InputError,
-  notFound,
+  refuseChanges,
   rowFields,
   type Creation,
   type IncludeTree,
   type ListQuery,
   type Page,
+  type Update,
   type Written,
 } from '../../jsonapi/index.ts'
 import { UpstreamsService } from '../upstreams/index.ts'
@@ -32,7 +34,7 @@ export class RoutesService {
   }
 
   async get(id: string, include: IncludeTree | null): Promise<RouteRow> {
-    return existing(await this.routes.find(id, include), id)
+    return existing(routeResource, id, await this.routes.find(id, include))
   }
 
   async create({ id, input }: Creation<RouteInput>, actor: Actor): Promise<Written<RouteRow>> {
@@ -49,9 +51,11 @@ export class RoutesService {
     })
   }
 
-  async update(id: string, input: RouteInput, actor: Actor): Promise<Written<RouteRow>> {
+  async update(id: string, update: Update<RouteInput>, actor: Actor): Promise<Written<RouteRow>> {
+    const { input } = update
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.routes.lock(tx, id), id)
+      const before = existing(routeResource, id, await this.routes.lock(tx, id))
+      refuseChanges(routeResource, before, update)
       const columns = columnsOf(input, before)
       checkCompiles(merged(before, columns))
       if (input.upstream_id !== undefined) await this.upstreams.mustExist(tx, input.upstream_id)
@@ -62,7 +66,7 @@ export class RoutesService {
 
   async delete(id: string, actor: Actor): Promise<Written<null>> {
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.routes.lock(tx, id), id)
+      const before = existing(routeResource, id, await this.routes.lock(tx, id))
       await this.routes.delete(tx, id)
       return {
         row: null,
@@ -132,9 +136,4 @@ function configOf(row: RouteRow): RouteConfig {
   const item = routeItem(row)
   if (item.kind !== 'route' || item.op !== 'put') throw new Error('a route became something else')
   return item.value
-}
-
-function existing(row: RouteRow | null, id: string): RouteRow {
-  if (row === null) throw notFound(routeResource, id)
-  return row
 }

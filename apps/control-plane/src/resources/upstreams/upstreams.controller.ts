@@ -17,6 +17,7 @@ import {
   type Creation,
   type ItemQuery,
   type ListQuery,
+  type Update,
 } from '../../jsonapi/index.ts'
 import { UpstreamInput } from './upstreams.input.ts'
 import { upstreamResource } from './upstreams.resource.ts'
@@ -51,11 +52,11 @@ export class UpstreamsController {
   @Patch(':id')
   async update(
     @FromPath(upstreamResource) id: string,
-    @FromUpdate(upstreamResource, UpstreamInput) input: UpstreamInput,
+    @FromUpdate(upstreamResource, UpstreamInput) update: Update<UpstreamInput>,
     @FromWriteQuery(upstreamResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
-    return updatedAnswer(upstreamResource, query, await this.upstreams.update(id, input, actor))
+    return updatedAnswer(upstreamResource, query, await this.upstreams.update(id, update, actor))
   }
 
   @Delete(':id')

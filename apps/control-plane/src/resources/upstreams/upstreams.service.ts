@@ -5,12 +5,14 @@ import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
 import { upstreamItem } from '../../config-publisher/index.ts'
 import {
+  existing,
   InputError,
-  notFound,
+  refuseChanges,
   rowFields,
   type Creation,
   type ListQuery,
   type Page,
+  type Update,
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
@@ -33,7 +35,7 @@ export class UpstreamsService {
   }
 
   async get(id: string): Promise<UpstreamRow> {
-    return existing(await this.upstreams.find(id), id)
+    return existing(upstreamResource, id, await this.upstreams.find(id))
   }
 
   async create({ id, input }: Creation<UpstreamInput>, actor: Actor): Promise<Written<UpstreamRow>> {
@@ -47,9 +49,11 @@ export class UpstreamsService {
     })
   }
 
-  async update(id: string, input: UpstreamInput, actor: Actor): Promise<Written<UpstreamRow>> {
+  async update(id: string, update: Update<UpstreamInput>, actor: Actor): Promise<Written<UpstreamRow>> {
+    const { input } = update
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.upstreams.lock(tx, id), id)
+      const before = existing(upstreamResource, id, await this.upstreams.lock(tx, id))
+      refuseChanges(upstreamResource, before, update)
       const row = await this.upstreams.update(tx, id, {
         ...columnsOf(input),
         ...mergeCredentials(input, before, this.sealer),
@@ -60,7 +64,7 @@ export class UpstreamsService {
 
   async delete(id: string, actor: Actor): Promise<Written<null>> {
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.upstreams.lock(tx, id), id)
+      const before = existing(upstreamResource, id, await this.upstreams.lock(tx, id))
       const routes = await this.upstreams.countRoutes(tx, id)
       if (routes > 0) throw ApiError.of('conflict', `still used by ${routes} routes`)
       await this.upstreams.delete(tx, id)
@@ -83,9 +87,4 @@ export class UpstreamsService {
 function columnsOf(input: UpstreamInput) {
   const { authValue: _value, healthCheck: _check, ...columns } = rowFields(input)
   return columns
-}
-
-function existing(row: UpstreamRow | null, id: string): UpstreamRow {
-  if (row === null) throw notFound(upstreamResource, id)
-  return row
 }

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { notFound, type IncludeTree, type ListQuery, type Page } from '../../jsonapi/index.ts'
+import { existing, type IncludeTree, type ListQuery, type Page } from '../../jsonapi/index.ts'
 import { UsageEventsRepository, type UsageEventRow } from './usage-events.repository.ts'
 import { usageEventResource } from './usage-events.resource.ts'
 
@@ -12,8 +12,6 @@ export class UsageEventsService {
   }
 
   async get(id: string, include: IncludeTree | null): Promise<UsageEventRow> {
-    const row = await this.events.find(id, include)
-    if (row === null) throw notFound(usageEventResource, id)
-    return row
+    return existing(usageEventResource, id, await this.events.find(id, include))
   }
 }

@@ -17,6 +17,7 @@ import {
   type Creation,
   type ItemQuery,
   type ListQuery,
+  type Update,
 } from '../../jsonapi/index.ts'
 import { UserInput } from './users.input.ts'
 import { userResource } from './users.resource.ts'
@@ -48,11 +49,11 @@ export class UsersController {
   @Patch(':id')
   async update(
     @FromPath(userResource) id: string,
-    @FromUpdate(userResource, UserInput) input: UserInput,
+    @FromUpdate(userResource, UserInput) update: Update<UserInput>,
     @FromWriteQuery(userResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
-    return updatedAnswer(userResource, query, await this.users.update(id, input, actor))
+    return updatedAnswer(userResource, query, await this.users.update(id, update, actor))
   }
 
   @Delete(':id')

@@ -5,12 +5,14 @@ import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
 import { userItem } from '../../config-publisher/index.ts'
 import {
-  notFound,
+  existing,
+  refuseChanges,
   rowFields,
   type Creation,
   type IncludeTree,
   type ListQuery,
   type Page,
+  type Update,
   type Written,
 } from '../../jsonapi/index.ts'
 import { PlansService } from '../plans/index.ts'
@@ -33,7 +35,7 @@ export class UsersService {
   }
 
   async get(id: string, include: IncludeTree | null): Promise<UserRow> {
-    return existing(await this.users.find(id, include), id)
+    return existing(userResource, id, await this.users.find(id, include))
   }
 
   async create({ id, input }: Creation<UserInput>, actor: Actor): Promise<Written<UserRow>> {
@@ -47,9 +49,11 @@ export class UsersService {
     })
   }
 
-  async update(id: string, input: UserInput, actor: Actor): Promise<Written<UserRow>> {
+  async update(id: string, update: Update<UserInput>, actor: Actor): Promise<Written<UserRow>> {
+    const { input } = update
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.users.lock(tx, id), id)
+      const before = existing(userResource, id, await this.users.lock(tx, id))
+      refuseChanges(userResource, before, update)
       // Who has a disabled plan keeps it; the trial is that of the new plan.
       const moves = input.plan_id !== undefined && input.plan_id !== before.planId
       const trial = moves ? { trialEndsAt: trialEnd((await this.plans.assignable(tx, input.plan_id)).trialDays) } : {}
@@ -60,7 +64,7 @@ export class UsersService {
 
   async delete(id: string, actor: Actor): Promise<Written<null>> {
     return this.writes.run(actor, async (tx) => {
-      const before = existing(await this.users.lock(tx, id), id)
+      const before = existing(userResource, id, await this.users.lock(tx, id))
       const groups = await this.users.countOwnedGroups(tx, id)
       if (groups > 0) throw ApiError.of('conflict', `still the owner of ${groups} groups`)
       const keys = await this.users.lockKeyIds(tx, id)
@@ -79,9 +83,4 @@ export class UsersService {
 
 function trialEnd(trialDays: number): Date | null {
   return trialDays > 0 ? new Date(Date.now() + trialDays * dayMs) : null
-}
-
-function existing(row: UserRow | null, id: string): UserRow {
-  if (row === null) throw notFound(userResource, id)
-  return row
 }
