@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
 import type { ApiKey, Prisma } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, listArguments, type Transaction } from '../../persistence/index.ts'
+import { Database, includeArgument, readPage, type Transaction } from '../../persistence/index.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
 
 export type ApiKeyRow = ApiKey
@@ -11,10 +11,7 @@ export class ApiKeysRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<ApiKeyRow>> {
-    const page = listArguments(apiKeyResource, query)
-    const { prisma } = this.database
-    const [rows, total] = await Promise.all([prisma.apiKey.findMany(page), prisma.apiKey.count({ where: page.where })])
-    return { rows, total }
+    return readPage(this.database.prisma.apiKey, apiKeyResource, query)
   }
 
   async find(id: string, include: IncludeTree | null = null): Promise<ApiKeyRow | null> {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { ListQuery, Page } from '../../jsonapi/index.ts'
 import type { Plan, Prisma } from '../../persistence/generated/client.ts'
-import { Database, listArguments, type Transaction } from '../../persistence/index.ts'
+import { Database, readPage, type Transaction } from '../../persistence/index.ts'
 import { planResource } from './plans.resource.ts'
 
 export type PlanRow = Plan
@@ -11,10 +11,7 @@ export class PlansRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<PlanRow>> {
-    const page = listArguments(planResource, query)
-    const { prisma } = this.database
-    const [rows, total] = await Promise.all([prisma.plan.findMany(page), prisma.plan.count({ where: page.where })])
-    return { rows, total }
+    return readPage(this.database.prisma.plan, planResource, query)
   }
 
   async find(id: string, from: Transaction = this.database.prisma): Promise<PlanRow | null> {

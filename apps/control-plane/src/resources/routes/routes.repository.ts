@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page, RowFields } from '../../jsonapi/index.ts'
 import { Prisma, type Route } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, listArguments, type Transaction } from '../../persistence/index.ts'
+import { Database, includeArgument, readPage, type Transaction } from '../../persistence/index.ts'
 import type { RouteInput } from './routes.input.ts'
 import { routeResource } from './routes.resource.ts'
 
@@ -14,10 +14,7 @@ export class RoutesRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<RouteRow>> {
-    const page = listArguments(routeResource, query)
-    const { prisma } = this.database
-    const [rows, total] = await Promise.all([prisma.route.findMany(page), prisma.route.count({ where: page.where })])
-    return { rows, total }
+    return readPage(this.database.prisma.route, routeResource, query)
   }
 
   async find(id: string, include: IncludeTree | null = null): Promise<RouteRow | null> {

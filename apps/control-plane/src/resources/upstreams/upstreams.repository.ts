@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { ListQuery, Page } from '../../jsonapi/index.ts'
 import type { Prisma, Upstream } from '../../persistence/generated/client.ts'
-import { Database, listArguments, type Transaction } from '../../persistence/index.ts'
+import { Database, readPage, type Transaction } from '../../persistence/index.ts'
 import { upstreamResource } from './upstreams.resource.ts'
 
 export type UpstreamRow = Upstream
@@ -11,13 +11,7 @@ export class UpstreamsRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<UpstreamRow>> {
-    const page = listArguments(upstreamResource, query)
-    const { prisma } = this.database
-    const [rows, total] = await Promise.all([
-      prisma.upstream.findMany(page),
-      prisma.upstream.count({ where: page.where }),
-    ])
-    return { rows, total }
+    return readPage(this.database.prisma.upstream, upstreamResource, query)
   }
 
   async find(id: string, from: Transaction = this.database.prisma): Promise<UpstreamRow | null> {

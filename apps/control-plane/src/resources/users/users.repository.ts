@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
 import type { Prisma, User } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, listArguments, type Transaction } from '../../persistence/index.ts'
+import { Database, includeArgument, readPage, type Transaction } from '../../persistence/index.ts'
 import { userResource } from './users.resource.ts'
 
 export type UserRow = User
@@ -11,10 +11,7 @@ export class UsersRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<UserRow>> {
-    const page = listArguments(userResource, query)
-    const { prisma } = this.database
-    const [rows, total] = await Promise.all([prisma.user.findMany(page), prisma.user.count({ where: page.where })])
-    return { rows, total }
+    return readPage(this.database.prisma.user, userResource, query)
   }
 
   async find(id: string, include: IncludeTree | null = null): Promise<UserRow | null> {
