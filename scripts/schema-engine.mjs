@@ -8,7 +8,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { PrismaPg } from '@prisma/adapter-pg'
-import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils'
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils'
 import * as wasmBindings from '@prisma/schema-engine-wasm/schema_engine_bg'
 import pg from 'pg'
 
@@ -48,6 +48,14 @@ async function openAdapter(pool, onDispose) {
     const result = await performIO(query)
     // The catalogue's "char" columns are read as text.
     for (const field of result.fields ?? []) if (field.dataTypeID === charType) field.dataTypeID = textType
+    return result
+  }
+  // All but one: for it the engine stops short on a schema with CHECK constraints.
+  const queryRaw = adapter.queryRaw.bind(adapter)
+  adapter.queryRaw = async (query) => {
+    const result = await queryRaw(query)
+    const kind = result.columnNames.indexOf('constraint_type')
+    if (kind !== -1) result.columnTypes[kind] = ColumnTypeEnum.Character
     return result
   }
   // Migrations hold several statements: only the simple protocol runs them.
