@@ -84,19 +84,10 @@ export function Reference({ nullable }: Nullable = {}): PropertyDecorator {
 
 /** An object of any content, at most 64 KiB as JSON; its meaning is checked where it is known. */
 export function JsonObject({ nullable }: Nullable = {}): PropertyDecorator {
-  return rule(nullable, (value) => (isObject(value) ? tooBig(value) : 'must be an object'))
-}
-
-/** The same for a list of objects. */
-export function JsonObjects({ max }: { max: number }): PropertyDecorator {
-  return rule(false, (value) => {
-    if (!Array.isArray(value) || !value.every(isObject)) return 'must be a list of objects'
-    return value.length > max ? `must have at most ${max} entries` : tooBig(value)
+  return rule(nullable, (value) => {
+    if (!isObject(value)) return 'must be an object'
+    return JSON.stringify(value).length > 65_536 ? 'must not be larger than 64 KiB' : null
   })
-}
-
-function tooBig(value: unknown): string | null {
-  return JSON.stringify(value).length > 65_536 ? 'must not be larger than 64 KiB' : null
 }
 
 /** A property decorator from a function that says what is wrong, or null. */
