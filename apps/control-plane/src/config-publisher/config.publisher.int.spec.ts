@@ -265,6 +265,24 @@ describe('publishing on NATS', () => {
     expect(await writer.head()).toMatchObject({ epoch: second.state.position?.epoch, revision: 2 })
     await writer.close()
   })
+
+  test('so does one that was restored and has counted on to where the feed stands', async ({ skip }) => {
+    if (transport.natsUrl === null) skip('the feed is the database itself')
+    const first = start(transport)
+    await waitFor(() => first.state.position, slow)
+    for (const name of ['a', 'lost']) await writePlan(name)
+    await waitFor(() => first.state.position?.revision === 2, slow)
+    const before = first.state.position?.epoch
+    await first.onModuleDestroy()
+
+    await database.pool.query('DELETE FROM config_changes WHERE revision > 1')
+    await database.pool.query('UPDATE config_head SET revision = 1')
+    for (const name of ['another', 'and more']) await writePlan(name)
+    const second = start(transport)
+    await waitFor(() => second.state.position?.revision === 3, slow)
+    expect(second.state.position?.epoch).not.toBe(before)
+    expect(second.state.snapshot).toMatchObject({ revision: 3, epoch: second.state.position?.epoch })
+  })
 })
 
 test('without PostgreSQL or NATS it waits, says what is wrong, and can be closed', async () => {

@@ -1,9 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
 import type { SnapshotPointer } from '@apigate/contracts'
-import { openConfigFeedWriter, type ConfigFeedWriter, type Logger, type TransportConfig } from '@apigate/platform'
+import {
+  openConfigFeedWriter,
+  type ConfigFeedWriter,
+  type FeedHead,
+  type Logger,
+  type TransportConfig,
+} from '@apigate/platform'
 import type { Database } from '../persistence/index.ts'
-import { beginEpoch, readChanges, readPosition, type FeedPosition } from './change.log.ts'
+import { beginEpoch, isAnother, readChanges, readPosition, type FeedPosition } from './change.log.ts'
 import { changeParts } from './change.parts.ts'
 import { PublisherSession } from './publisher.session.ts'
 import { buildSnapshot } from './snapshot.builder.ts'
@@ -149,16 +155,22 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     const feed = await this.#writer.head()
     const position = await readPosition(this.database.pool)
     this.state.snapshot = await this.#writer.snapshotHead()
-    if (feed !== null && feed.epoch === position.epoch && feed.revision > position.revision) {
-      this.log.warn({ feed, position }, 'the database is older than the feed: beginning a new epoch')
+    if (feed !== null && feed.epoch === position.epoch && (await this.#isOfAnotherHistory(feed, position))) {
+      this.log.warn({ feed, position }, 'the feed holds what the database has lost: beginning a new epoch')
       await beginEpoch(this.database.pool)
       await this.#startFromSnapshot()
     } else if (feed === null || feed.epoch !== position.epoch || this.state.snapshot?.epoch !== position.epoch) {
       await this.#startFromSnapshot()
     } else {
-      this.state.position = feed
+      this.state.position = { epoch: feed.epoch, revision: feed.revision }
     }
     this.#feedCheckedMs = performance.now()
+  }
+
+  /** After a restore or a failover the database may be behind the feed, or count the same numbers for other changes. */
+  async #isOfAnotherHistory(feed: FeedHead, position: FeedPosition): Promise<boolean> {
+    if (feed.revision > position.revision) return true
+    return feed.change !== null && (await isAnother(this.database.pool, feed.change))
   }
 
   /** For a feed that changes alone cannot bring up to date. */

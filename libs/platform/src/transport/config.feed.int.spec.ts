@@ -240,7 +240,7 @@ describe.each([
 
   test('the head is the newest revision', async () => {
     for (const revision of [1, 2]) await rig.append(writer, revision)
-    expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 2 })
+    expect(await writer.head()).toMatchObject({ epoch: rig.epoch, revision: 2 })
   })
 })
 
@@ -255,9 +255,9 @@ describe('config feed on NATS alone', () => {
     const writer = openConfigFeedWriter(rig.config, log)
     await rig.append(writer, 2)
     await writer.publishChange({ ...aChange(rig.epoch, 3), parts: 2 })
-    expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 2 })
+    expect(await writer.head()).toMatchObject({ epoch: rig.epoch, revision: 2 })
     await writer.publishChange({ ...aChange(rig.epoch, 3), part: 1, parts: 2 })
-    expect(await writer.head()).toEqual({ epoch: rig.epoch, revision: 3 })
+    expect(await writer.head()).toMatchObject({ epoch: rig.epoch, revision: 3 })
     await writer.close()
   })
 

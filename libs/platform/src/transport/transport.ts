@@ -38,10 +38,19 @@ export interface ConfigFeedReader extends Closeable {
   follow(revision: number, handlers: ConfigFeedHandlers): Promise<Closeable>
 }
 
+/** What a feed holds. */
+export interface FeedHead {
+  epoch: string
+  /** The newest, of changes and snapshot pointer. */
+  revision: number
+  /** Its newest whole change of this epoch, if it holds one: tells one history from another that counts alike. */
+  change: { revision: number; atMs: number } | null
+}
+
 /** The publisher's side of the config feed. */
 export interface ConfigFeedWriter extends Closeable {
-  /** Newest revision on the feed (of changes and snapshot pointer), or null on an empty feed. */
-  head(): Promise<{ epoch: string; revision: number } | null>
+  /** Null on an empty feed. */
+  head(): Promise<FeedHead | null>
   /** Pointer of the newest snapshot, or null when there is none with its body. */
   snapshotHead(): Promise<SnapshotPointer | null>
   /** Idempotent by epoch, revision and part. Resolves when the feed has the message durably. */

@@ -5,7 +5,7 @@ import { Objm, type ObjectStore } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
 import { parseMessage } from '../message.check.ts'
-import type { ConfigFeedWriter } from '../transport.ts'
+import type { ConfigFeedWriter, FeedHead } from '../transport.ts'
 import { lastBehind } from './change.trim.ts'
 import { NatsLink } from './nats.link.ts'
 import type { NatsNames } from './nats.names.ts'
@@ -26,18 +26,23 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
     this.#link = new NatsLink(natsUrl, 'apigate-config-writer', log)
   }
 
-  async head(): Promise<{ epoch: string; revision: number } | null> {
+  async head(): Promise<FeedHead | null> {
     const manager = await this.#manager()
     await this.#ensureStream(manager)
     const { pointer } = await readPointer(manager, this.names, this.log)
     const message = await lastMessage(manager, this.names.changeStream, this.names.change)
-    const change = message && parseMessage(changeMessageSchema, message.string(), this.names.changeStream, this.log)
-    if (change === null) return pointer
-    // A publisher that ended between two parts: the whole revision has to be sent again.
-    const revision = change.part + 1 === change.parts ? change.revision : change.revision - 1
+    const last = message && parseMessage(changeMessageSchema, message.string(), this.names.changeStream, this.log)
     // Another epoch begins with a snapshot, so that the pointer's is the newer one.
-    if (pointer !== null && (pointer.epoch !== change.epoch || pointer.revision >= revision)) return pointer
-    return { epoch: change.epoch, revision }
+    if (last === null || (pointer !== null && pointer.epoch !== last.epoch)) {
+      return pointer && { epoch: pointer.epoch, revision: pointer.revision, change: null }
+    }
+    // A publisher that ended between two parts: the whole revision has to be sent again.
+    const isWhole = last.part + 1 === last.parts
+    return {
+      epoch: last.epoch,
+      revision: Math.max(isWhole ? last.revision : last.revision - 1, pointer?.revision ?? 0),
+      change: isWhole ? { revision: last.revision, atMs: last.atMs } : null,
+    }
   }
 
   async snapshotHead(): Promise<SnapshotPointer | null> {

@@ -1,6 +1,6 @@
 import { channels, type SnapshotPointer } from '@apigate/contracts'
 import type pg from 'pg'
-import type { ConfigFeedWriter } from '../transport.ts'
+import type { ConfigFeedWriter, FeedHead } from '../transport.ts'
 import { openPool } from './pool.ts'
 import { readHead, readPointer } from './snapshot.table.ts'
 
@@ -16,8 +16,8 @@ export class PostgresConfigFeedWriter implements ConfigFeedWriter {
     this.#pool = openPool(databaseUrl, 2)
   }
 
-  head(): Promise<{ epoch: string; revision: number }> {
-    return readHead(this.#pool)
+  async head(): Promise<FeedHead> {
+    return { ...(await readHead(this.#pool)), change: null }
   }
 
   snapshotHead(): Promise<SnapshotPointer | null> {
