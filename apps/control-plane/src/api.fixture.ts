@@ -11,8 +11,7 @@ import { Database } from './persistence/index.ts'
 export interface ApiAnswer {
   status: number
   headers: Record<string, string | string[] | number | undefined>
-  /** The JSON of the body; null without one. */
-  // oxlint-disable-next-line typescript/no-explicit-any -- read as a client that knows nothing of our types would
+  /** The JSON of the body, as a client reads it that knows nothing of our types; null without one. */
   document: any
 }
 
@@ -29,7 +28,6 @@ export interface TestApi {
    */
   call(method: Method, url: string, body?: unknown, headers?: Record<string, string | undefined>): Promise<ApiAnswer>
   /** Creates and answers the resource object; throws unless 201. */
-  // oxlint-disable-next-line typescript/no-explicit-any
   create(collection: string, attributes: object): Promise<any>
   stop(): Promise<void>
 }
