@@ -180,6 +180,15 @@ describe.each([
     }
   })
 
+  test('a reader is told of the newest snapshot only: one of an epoch that ended would send it back for a fresh one', async () => {
+    for (const revision of [1, 2, 3]) await putSnapshot(revision, randomBytes(10))
+    await reader.follow(0, handlers)
+    await waitFor(() => pointers.length > 0)
+    await putSnapshot(4, randomBytes(10))
+    await waitFor(() => pointers.at(-1)?.revision === 4)
+    expect(new Set(pointers.map(({ revision }) => revision))).toEqual(new Set([3, 4]))
+  })
+
   test('a body that is replaced while it is read comes whole or not at all', async () => {
     const body = randomBytes(3_000_000)
     await putSnapshot(1, body)

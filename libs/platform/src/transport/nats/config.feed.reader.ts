@@ -58,6 +58,8 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
         pointerStream,
         pointerSubject,
         (message) => {
+          // The bucket keeps more than the newest (`pointerHistory`).
+          if (message.info.pending > 0) return
           const parsed = parseMessage(snapshotPointerSchema, message.string(), pointerStream, this.log)
           if (parsed !== null) handlers.onSnapshot(parsed)
         },
