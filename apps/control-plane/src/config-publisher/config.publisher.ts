@@ -3,13 +3,16 @@ import { Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@
 import type { SnapshotPointer } from '@apigate/contracts'
 import {
   openConfigFeedWriter,
+  readChanges,
+  readHead,
   type ConfigFeedWriter,
   type FeedHead,
+  type FeedPosition,
   type Logger,
   type TransportConfig,
 } from '@apigate/platform'
 import type { Database } from '../persistence/index.ts'
-import { beginEpoch, isAnother, readChanges, readPosition, type FeedPosition } from './change.log.ts'
+import { beginEpoch, isAnother } from './change.history.ts'
 import { changeParts } from './change.parts.ts'
 import { PublisherSession } from './publisher.session.ts'
 import { buildSnapshot } from './snapshot.builder.ts'
@@ -153,7 +156,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
   async #checkFeed(): Promise<void> {
     // The feed first: it is never ahead of a database that is read later, unless that was restored from an older copy.
     const feed = await this.#writer.head()
-    const position = await readPosition(this.database.pool)
+    const position = await readHead(this.database.pool)
     this.state.snapshot = await this.#writer.snapshotHead()
     if (feed !== null && feed.epoch === position.epoch && (await this.#isOfAnotherHistory(feed, position))) {
       this.log.warn({ feed, position }, 'the feed holds what the database has lost: beginning a new epoch')

@@ -1,13 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ChangeMessage, SnapshotPointer } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
-import type { Closeable, ConfigFeedReader, Logger, Sealer, Snapshot } from '@apigate/platform'
+import {
+  backoffMs,
+  type Closeable,
+  type ConfigFeedReader,
+  type Logger,
+  type Sealer,
+  type Snapshot,
+} from '@apigate/platform'
 import { ConfigState } from './config.state.ts'
 import type { LiveTables } from './live.tables.ts'
 import type { SnapshotCopy, SnapshotDisk } from './snapshot.disk.ts'
 import { readSnapshot } from './snapshot.reader.ts'
 
-const retryMsMax = 5_000
 /** How long changes may take to arrive after a snapshot that holds them; then the snapshot is loaded instead. */
 const catchUpMs = 2_000
 
@@ -205,9 +211,7 @@ export class ConfigSubscriber implements Closeable {
         return await this.#resume()
       } catch (error) {
         this.#report(`no fresh snapshot for ${reason}`, error)
-        await delay(Math.min(100 * 2 ** Math.min(attempt, 10), retryMsMax), null, {
-          signal: this.#closing.signal,
-        }).catch(() => {})
+        await delay(backoffMs(attempt), null, { signal: this.#closing.signal }).catch(() => {})
       }
     }
   }

@@ -19,8 +19,10 @@ import type {
 } from './transport.ts'
 
 export * from './transport.ts'
+export { readChanges, readHead, type FeedPosition } from './postgres/change.log.ts'
 export { RefusedBatchError } from './queue/refused.batch.error.ts'
 export type { ConsumerOptions } from './queue/usage.consumer.ts'
+export { backoffMs } from './retry.ts'
 
 /**
  * The one place where the transports are chosen: NATS when `natsUrl` is set, Redis when `redisUrl` is, else PostgreSQL. All

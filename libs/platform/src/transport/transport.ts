@@ -7,7 +7,7 @@ export interface Closeable {
 
 export interface Snapshot {
   pointer: SnapshotPointer
-  /** The compressed body. Reading it throws at the end when size or `pointer.sha256` do not hold, so use nothing before. */
+  /** The compressed body, as the feed gives it: whoever reads it holds it against `pointer.sha256`. */
   body: AsyncIterable<Uint8Array>
 }
 

@@ -5,7 +5,6 @@ import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
 import { parseMessage } from '../message.check.ts'
 import { within } from '../retry.ts'
-import { checkBody } from '../snapshot.check.ts'
 import type { Closeable, ConfigFeedHandlers, ConfigFeedReader, Snapshot } from '../transport.ts'
 import { NatsLink } from './nats.link.ts'
 import type { NatsNames } from './nats.names.ts'
@@ -32,8 +31,7 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
     const manager = await jetstreamManager(connection, { checkAPI: false })
     const { pointer } = await readPointer(manager, this.names, this.log)
     if (pointer === null) return null
-    const object = await this.#object(connection, pointer)
-    return { pointer, body: checkBody(pointer, chunks(object)) }
+    return { pointer, body: chunks(await this.#object(connection, pointer)) }
   }
 
   follow(_revision: number, handlers: ConfigFeedHandlers): Promise<Closeable> {

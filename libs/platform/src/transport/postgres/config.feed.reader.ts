@@ -3,15 +3,14 @@ import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
 import { checkMessage, parseMessage } from '../message.check.ts'
 import { throttled } from '../retry.ts'
-import { checkBody } from '../snapshot.check.ts'
 import type { Closeable, ConfigFeedHandlers, ConfigFeedReader, Snapshot } from '../transport.ts'
+import { readChanges, readHead } from './change.log.ts'
 import { NotifyListener } from './notify.listener.ts'
 import { openPool } from './pool.ts'
-import { readBody, readHead, readPointer } from './snapshot.table.ts'
+import { readBody, readPointer } from './snapshot.table.ts'
 
 /** Should a NOTIFY be missed on a connection that is dead but not known to be. */
 const pollMs = 2_000
-const batchRows = 200
 
 /**
  * The config feed of embedded mode, read from the tables where the changes are written. NOTIFY only says when to look:
@@ -30,7 +29,7 @@ export class PostgresConfigFeedReader implements ConfigFeedReader {
 
   async latestSnapshot(): Promise<Snapshot | null> {
     const pointer = await readPointer(this.#pool)
-    return pointer === null ? null : { pointer, body: checkBody(pointer, readBody(this.#pool, pointer)) }
+    return pointer === null ? null : { pointer, body: readBody(this.#pool, pointer) }
   }
 
   follow(revision: number, handlers: ConfigFeedHandlers): Promise<Closeable> {
@@ -125,19 +124,15 @@ class ChangeTail {
 
   async #readChanges(): Promise<void> {
     for (;;) {
-      const { rows } = await this.pool.query<{ epoch: string; revision: string; items: unknown; created_at: Date }>(
-        `SELECT epoch, revision, items, created_at FROM config_changes WHERE revision > $1 ORDER BY revision LIMIT ${batchRows}`,
-        [this.revision],
-      )
-      for (const row of rows) {
+      const changes = await readChanges(this.pool, this.revision)
+      for (const change of changes) {
         if (this.#closed) return
-        this.revision = Number(row.revision)
-        const { epoch, revision, items, atMs } = { ...row, revision: this.revision, atMs: row.created_at.getTime() }
-        const change = { v: 1, epoch, revision, part: 0, parts: 1, atMs, items }
-        const message = checkMessage(changeMessageSchema, change, 'config_changes', this.log)
+        this.revision = change.revision
+        const parsed = { v: 1, ...change, part: 0, parts: 1 }
+        const message = checkMessage(changeMessageSchema, parsed, 'config_changes', this.log)
         if (message !== null) this.handlers.onChange(message)
       }
-      if (rows.length < batchRows) return
+      if (changes.length === 0) return
     }
   }
 }

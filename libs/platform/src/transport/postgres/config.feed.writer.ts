@@ -1,8 +1,9 @@
 import { channels, type SnapshotPointer } from '@apigate/contracts'
 import type pg from 'pg'
 import type { ConfigFeedWriter, FeedHead } from '../transport.ts'
+import { readHead } from './change.log.ts'
 import { openPool } from './pool.ts'
-import { readHead, readPointer } from './snapshot.table.ts'
+import { readPointer } from './snapshot.table.ts'
 
 /**
  * The publisher's side in embedded mode. Readers read `config_changes` themselves, woken by the NOTIFY of the write, so

@@ -1,16 +1,7 @@
 import { snapshotPointerSchema, type SnapshotPointer } from '@apigate/contracts'
 import type pg from 'pg'
 
-/** `config_snapshots` and `config_head` as the feed reads them. */
-
-export async function readHead(pool: pg.Pool): Promise<{ epoch: string; revision: number }> {
-  const { rows } = await pool.query<{ epoch: string; revision: string }>('SELECT epoch, revision FROM config_head')
-  const row = rows[0]
-  if (row === undefined) throw new Error('config_head has no row: the database is not migrated')
-  return { epoch: row.epoch, revision: Number(row.revision) }
-}
-
-/** Pointer of the newest snapshot of the present epoch. */
+/** Pointer of the newest of `config_snapshots` of the present epoch. */
 export async function readPointer(pool: pg.Pool): Promise<SnapshotPointer | null> {
   const { rows } = await pool.query<Record<string, unknown>>(
     `SELECT epoch, revision::float8 AS revision, sha256, bytes, extract(epoch FROM created_at)::float8 * 1000 AS "atMs"
