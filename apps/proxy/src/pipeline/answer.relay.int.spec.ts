@@ -188,6 +188,17 @@ test('headers keep their duplicates and lose what belongs to one hop or is ours'
   expect(text).not.toMatch(/x-hop|theirs|timeout=3/i)
 })
 
+test('bytes beyond ASCII pass in headers as they are, wherever these stand', async () => {
+  const head =
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Disposition: inline; filename="Zoë.txt"\r\nX-Name: Zoë\r\n'
+  upstreamDoes((request) => void request.socket.end(`${head}\r\nok`))
+  get()
+  const text = Buffer.from(await client.until('\r\n\r\nok'), 'latin1').toString()
+  expect(text).toMatch(/^HTTP\/1.1 200 OK/)
+  expect(text).toContain('content-disposition: inline; filename="Zoë.txt"\r\n')
+  expect(text).toContain('x-name: Zoë\r\n')
+})
+
 test('a body goes up as it comes, with its length or in chunks, and is counted', async () => {
   const seen: string[] = []
   upstreamDoes((request, response) => {

@@ -8,7 +8,8 @@ const notBesideLimits = new Set<string>([...never, ...limitHeaderNames])
 
 /**
  * What of an upstream's headers the client gets, names and values alternating; names in lower case, as undici gives
- * them, values of a repeated name one by one.
+ * them, values of a repeated name one by one. The length comes last: `node:http` takes a `Content-Disposition` behind it
+ * for UTF-8, and spoils or refuses what the upstream has sent.
  *
  * @param hasLimits our limit headers are added.
  * @param isChunked the answer to the client is chunked, so that trailers may be announced.
@@ -17,13 +18,15 @@ export function clientAnswerHeaders(upstream: IncomingHttpHeaders, hasLimits: bo
   const dropped = hasLimits ? notBesideLimits : never
   const named = connectionNames(upstream.connection)
   const headers: string[] = []
+  const length = upstream['content-length']
   for (const name in upstream) {
     const value = upstream[name]
-    if (value === undefined) continue
+    if (value === undefined || name === 'content-length') continue
     if (dropped.has(name) && !(name === 'trailer' && isChunked)) continue
-    if (named !== null && named.includes(name) && name !== 'content-length') continue
+    if (named !== null && named.includes(name)) continue
     if (typeof value === 'string') headers.push(name, value)
     else for (const each of value) headers.push(name, each)
   }
+  if (length !== undefined) headers.push('content-length', length)
   return headers
 }
