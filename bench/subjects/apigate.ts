@@ -86,7 +86,7 @@ async function insertConfiguration(
   key: string,
 ): Promise<void> {
   await database.query(`INSERT INTO plans (id, name, rate_limit_per_minute, requests_per_month, is_default)
-    VALUES ('plan_bench', 'bench', 600000000, 1000000000000, true)`)
+    VALUES ('plan_bench', 'bench', 600000000, 1000000000, true)`)
   await database.query(
     `INSERT INTO users (id, email, plan_id)
     SELECT 'usr_' || n, n || '@example.com', 'plan_bench' FROM generate_series(1, $1::int) AS n`,
