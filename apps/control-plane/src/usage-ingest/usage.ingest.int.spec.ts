@@ -160,6 +160,20 @@ describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (ser
     expect(await ledger()).toEqual({ events: 4000, requests: 4000 })
   })
 
+  test('partitions that cannot be made now hold up neither the start nor what is written', async () => {
+    const holder = await database.pool.connect()
+    try {
+      await holder.query('BEGIN; SELECT pg_advisory_xact_lock(4701201)')
+      await startIngest()
+      await ship(aBatch(eventsOf(1, 10)))
+      await waitFor(() => marks.length > 0)
+    } finally {
+      await holder.query('ROLLBACK')
+      holder.release()
+    }
+    expect(await ledger()).toEqual({ events: 10, requests: 10 })
+  })
+
   test('a stop in the middle of a backlog finishes what it has begun; the next start does the rest', async () => {
     await ship(...Array.from({ length: 20 }, (_, n) => aBatch(eventsOf(1 + n * 500, 500 + n * 500))))
     const app = await startIngest()

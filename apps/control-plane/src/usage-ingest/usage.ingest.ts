@@ -31,8 +31,8 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
     this.#ledger = new UsageLedger(database)
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.#ensurePartitions()
+  onApplicationBootstrap(): void {
+    void this.#ensurePartitions()
     const bus = openFleetBus(this.#transport, this.#log)
     const ingest = async (batch: UsageBatch): Promise<void> => {
       const { mark } = await this.#ledger.write(batch)
