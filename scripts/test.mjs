@@ -1,7 +1,7 @@
 // `npm test`: every test, against real PostgreSQL, NATS and Redis. Servers named by DATABASE_URL, NATS_URL and REDIS_URL are
 // used; the others are started for the run and thrown away. Arguments go to vitest. The last line is the count.
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { programEnv, provideProgram } from './debian-packages.mjs'
@@ -10,6 +10,8 @@ import { startNats, startRedis } from './servers.mjs'
 
 const root = path.resolve(import.meta.dirname, '..')
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'apigate-test-'))
+// One test runs a part of itself as somebody else, who must be able to come by.
+chmodSync(scratch, 0o711)
 const reportFile = path.join(scratch, 'report.json')
 const started = []
 const programs = [
