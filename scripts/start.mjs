@@ -110,8 +110,8 @@ function announce({ adminKey, sampleKey, firstStart }) {
       `curl -i ${urlOf('proxy')}/unknown -H 'X-API-Key: ${sampleKey}'`,
       '# 200 until the plan’s 10 at once are used up, then 429',
       `for n in $(seq 12); do curl -s -o /dev/null -w '%{http_code} ' ${urlOf('proxy')}/echo/hello -H 'X-API-Key: ${sampleKey}'; done; echo`,
-      '# what was used',
-      `curl -s -g '${urlOf('admin')}/api/usage-events?page[size]=3&sort=-created_at' -H 'Authorization: Bearer ${adminKey}'`,
+      '# what was used, as the ledger has it a moment later',
+      `sleep 1; curl -s -g '${urlOf('admin')}/api/usage-events?page[size]=3&sort=-created_at' -H 'Authorization: Bearer ${adminKey}'`,
       '',
       `In a browser, with EventSource and WebSocket through the proxy: ${urlOf('proxy')}/try/demo`,
     )

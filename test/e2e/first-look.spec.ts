@@ -8,7 +8,7 @@ describe.each(modes)('%s: what npm start prints', (mode) => {
   let commands: string[]
   beforeAll(async () => {
     system = await startSystem(mode)
-    commands = system.printed.split('\n').filter((line) => /^(curl|for) /.test(line))
+    commands = system.printed.split('\n').filter((line) => /^(curl|for|sleep) /.test(line))
   })
   afterAll(() => system?.stop())
 

@@ -32,7 +32,7 @@ test('the tour does what it says when pasted', async () => {
   const pasted = blocks.map((block) => `${block}\necho '${mark}'`).join('\n')
   const { status, stdout, stderr } = spawnSync('bash', ['-c', pasted], { encoding: 'utf8' })
   expect(status, stderr).toBe(0)
-  const [, customer, route, call, limit, , revoked] = stdout.split(mark)
+  const [, customer, route, call, limit, used, revoked] = stdout.split(mark)
 
   expect(customer).toContain('"id":"plan_tour"')
   expect(customer).toContain('"id":"usr_tour"')
@@ -43,6 +43,7 @@ test('the tour does what it says when pasted', async () => {
   expect(call).toContain('"x-user-id": "usr_tour"')
   expect(call).not.toMatch(/ak_[0-9a-f]{64}/)
   expect(limit?.trim().split(/\s+/)).toEqual(expect.arrayContaining(['200', '429']))
+  expect(used).toContain('"status_code":429')
   expect(revoked).toMatch(/HTTP\/1\.1 401 .*key_revoked/s)
 
   const usage = '/api/usage-events?filter[user]=usr_tour&page[size]=100'
