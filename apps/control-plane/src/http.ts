@@ -6,6 +6,7 @@ import { ApiError, errorObject } from '@apigate/errors'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { mountAdminSurface } from './admin-surface.ts'
 import { Authenticator, isPublic } from './auth/index.ts'
 import { checkAccept, checkContentType, mediaType, parseJson, sendError } from './jsonapi/index.ts'
 
@@ -37,6 +38,7 @@ export function installHooks(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance()
   const authenticator = app.get(Authenticator)
   const allowedMethods = trackMethods(fastify)
+  mountAdminSurface(fastify)
 
   fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)

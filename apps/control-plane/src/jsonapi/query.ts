@@ -30,7 +30,7 @@ type Family = (typeof listFamilies)[number]
 /** @throws ApiError 400 naming every parameter that is wrong: unknown, given twice, or with a value that does not fit. */
 export function readListQuery(definition: ResourceDefinition, requestUrl: string): ListQuery {
   const url = new RequestUrl(requestUrl)
-  const parameters = readParameters(url, listFamilies)
+  const parameters = readParameters(url, listFamilies, url.path.startsWith('/admin/') ? bareFilters(definition) : [])
   const filters = parameters
     .filter(({ family }) => family === 'filter')
     .map(
@@ -76,11 +76,21 @@ interface Parameter {
   value: string
 }
 
-function readParameters(url: RequestUrl, families: readonly Family[]): Parameter[] {
+/** On `/admin`, `?user_id=…` and `?status=…` are `filter[user_id]=…` and `filter[status]=…`. */
+function bareFilters(definition: ResourceDefinition): readonly string[] {
+  return [...[...definition.relationships.keys()].map((name) => `${name}_id`), 'status']
+}
+
+function readParameters(
+  url: RequestUrl,
+  families: readonly Family[],
+  filterNames: readonly string[] = [],
+): Parameter[] {
   const seen = new Set<string>()
   const readers = url.parameters.map(([name, value]) => (): Parameter => {
     const source = { parameter: name }
-    const [, base = '', brackets = ''] = /^([^[\]]+)((?:\[[^[\]]*\])*)$/.exec(name) ?? []
+    const path = filterNames.includes(name) ? `filter[${name}]` : name
+    const [, base = '', brackets = ''] = /^([^[\]]+)((?:\[[^[\]]*\])*)$/.exec(path) ?? []
     const family = families.find((known) => known === base)
     const members = [...brackets.matchAll(/\[([^[\]]*)\]/g)].map((match) => match[1] ?? '')
     const [least, most] = family === 'filter' ? [1, 2] : family === 'page' || family === 'fields' ? [1, 1] : [0, 0]

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common'
 import { AuditModule } from '../../audit/index.ts'
 import { relationshipReads } from '../../jsonapi/index.ts'
+import { AdminKeysController } from './admin-keys.controller.ts'
 import { ApiKeysController } from './api-keys.controller.ts'
 import { ApiKeysRepository } from './api-keys.repository.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
@@ -8,7 +9,7 @@ import { ApiKeysService } from './api-keys.service.ts'
 
 @Module({
   imports: [AuditModule],
-  controllers: [ApiKeysController, relationshipReads(apiKeyResource, ApiKeysService)],
+  controllers: [ApiKeysController, AdminKeysController, relationshipReads(apiKeyResource, ApiKeysService)],
   providers: [ApiKeysRepository, ApiKeysService],
   exports: [ApiKeysService],
 })
