@@ -1,10 +1,12 @@
-import { IsDefined, ValidateBy } from 'class-validator'
+import { getMetadataStorage, IsDefined, ValidateBy } from 'class-validator'
 import { isObject } from './json.ts'
+import { nullable as orNull, type JsonSchema } from './json-schema.ts'
 import { parseTimestamp } from './timestamp.ts'
 
 /**
  * Rules for the properties of input classes: one decorator a property, one message a mistake. An attribute that was not sent
- * passes them all; `nullable` lets null pass. What they let through, PostgreSQL can store.
+ * passes them all; `nullable` lets null pass. What they let through, PostgreSQL can store. Each carries the JSON Schema of what
+ * it takes, for the API's description: the schema may take more than the check, never less.
  */
 
 interface Nullable {
@@ -24,7 +26,9 @@ interface TextOptions extends Nullable {
 }
 
 export function Text({ max, min = 0, pattern, nullable }: TextOptions): PropertyDecorator {
-  return rule(nullable, (value) => {
+  // Characters there are code points, here UTF-16 units: whatever fits into `max` units has at most as many code points.
+  const schema = { type: 'string', ...(min > 0 && { minLength: min }), maxLength: max }
+  return rule(nullable, pattern ? { ...schema, pattern: pattern[0].source } : schema, (value) => {
     if (typeof value !== 'string') return 'must be text'
     if (value.trim().length < min) return min === 1 ? 'must not be empty' : `must have at least ${min} characters`
     if (value.length > max) return `must have at most ${max} characters`
@@ -40,7 +44,7 @@ export function Integer({
   max = integerMax,
   nullable,
 }: Nullable & { min: number; max?: number }): PropertyDecorator {
-  return rule(nullable, (value) =>
+  return rule(nullable, { type: 'integer', minimum: min, maximum: max }, (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
       ? null
       : `must be a whole number from ${min} to ${max}`,
@@ -48,11 +52,11 @@ export function Integer({
 }
 
 export function Flag(): PropertyDecorator {
-  return rule(false, (value) => (typeof value === 'boolean' ? null : 'must be true or false'))
+  return rule(false, { type: 'boolean' }, (value) => (typeof value === 'boolean' ? null : 'must be true or false'))
 }
 
 export function OneOf(values: readonly string[], { nullable }: Nullable = {}): PropertyDecorator {
-  return rule(nullable, (value) =>
+  return rule(nullable, { type: 'string', enum: values }, (value) =>
     typeof value === 'string' && values.includes(value)
       ? null
       : `must be one of ${values.map((one) => `"${one}"`).join(', ')}`,
@@ -61,7 +65,8 @@ export function OneOf(values: readonly string[], { nullable }: Nullable = {}): P
 
 /** A list of different texts. */
 export function TextList({ max, pattern }: { max: number; pattern: [RegExp, string] }): PropertyDecorator {
-  return rule(false, (value) => {
+  const items = { type: 'string', pattern: pattern[0].source }
+  return rule(false, { type: 'array', items, maxItems: max, uniqueItems: true }, (value) => {
     if (!Array.isArray(value)) return 'must be a list'
     if (value.length > max) return `must have at most ${max} entries`
     if (!value.every((entry) => typeof entry === 'string' && pattern[0].test(entry))) return pattern[1]
@@ -70,33 +75,55 @@ export function TextList({ max, pattern }: { max: number; pattern: [RegExp, stri
 }
 
 export function Timestamp({ nullable }: Nullable = {}): PropertyDecorator {
-  return rule(nullable, (value) =>
+  // No format: a date alone is taken, too.
+  return rule(nullable, { type: 'string', examples: ['2026-01-31T12:00:00Z'] }, (value) =>
     typeof value === 'string' && parseTimestamp(value) ? null : 'must be a time as in 2026-01-31T12:00:00Z',
   )
 }
 
 /** The id of a related resource, from a linkage or a flat `<relationship>_id`. */
 export function Reference({ nullable }: Nullable = {}): PropertyDecorator {
-  return rule(nullable, (value) =>
+  return rule(nullable, { type: 'string', minLength: 1 }, (value) =>
     typeof value === 'string' && value !== '' ? null : 'must name a resource by its id',
   )
 }
 
 /** An object of any content, at most 64 KiB as JSON; its meaning is checked where it is known. */
 export function JsonObject({ nullable }: Nullable = {}): PropertyDecorator {
-  return rule(nullable, (value) => {
+  return rule(nullable, { type: 'object' }, (value) => {
     if (!isObject(value)) return 'must be an object'
     return JSON.stringify(value).length > 65_536 ? 'must not be larger than 64 KiB' : null
   })
 }
 
-/** A property decorator from a function that says what is wrong, or null. */
-export function rule(nullable: boolean | undefined, problem: (value: unknown) => string | null): PropertyDecorator {
+/** A property decorator from the JSON Schema of what it takes, without null, and a function that says what is wrong, or null. */
+export function rule(
+  nullable: boolean | undefined,
+  schema: JsonSchema,
+  problem: (value: unknown) => string | null,
+): PropertyDecorator {
   return ValidateBy({
     name: 'rule',
+    constraints: [nullable === true ? orNull(schema) : schema],
     validator: {
       validate: (value: unknown) => (nullable === true && value === null) || problem(value) === null,
       defaultMessage: (context) => problem(context?.value) ?? '',
     },
   })
+}
+
+/** The JSON Schemas of an input class's properties, and which of them a create must have. */
+export function inputSchemas(Input: new () => object): { schemas: Map<string, JsonSchema>; required: string[] } {
+  const schemas = new Map<string, JsonSchema>()
+  const required: string[] = []
+  for (const { propertyName, name, constraints } of getMetadataStorage().getTargetValidationMetadatas(
+    Input,
+    '',
+    true,
+    false,
+  )) {
+    if (name === 'rule') schemas.set(propertyName, { ...schemas.get(propertyName), ...(constraints[0] as JsonSchema) })
+    if (name === 'isDefined') required.push(propertyName)
+  }
+  return { schemas, required }
 }

@@ -14,7 +14,7 @@ export class ApiKeyInput {
 }
 
 function InFuture(): PropertyDecorator {
-  return rule(true, (value) => {
+  return rule(true, { description: 'In the future.' }, (value) => {
     const time = parseTimestamp(String(value))
     return time !== null && time.getTime() <= Date.now() ? 'must lie in the future' : null
   })

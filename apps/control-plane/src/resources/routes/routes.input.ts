@@ -51,7 +51,17 @@ export interface HeaderConditionInput {
 }
 
 function HeaderConditions(): PropertyDecorator {
-  return rule(false, (value) => {
+  const condition = {
+    type: 'object',
+    properties: {
+      name: { type: 'string' },
+      match: { type: 'string', enum: headerMatches },
+      value: { type: 'string', maxLength: 4096 },
+    },
+    required: ['name'],
+    additionalProperties: false,
+  }
+  return rule(false, { type: 'array', items: condition, maxItems: 32 }, (value) => {
     if (!Array.isArray(value) || value.length > 32) return 'must be a list of at most 32 conditions'
     return value.every(isCondition)
       ? null

@@ -21,7 +21,8 @@ export class UpstreamInput {
 }
 
 function BaseUrl(): PropertyDecorator {
-  return rule(false, (value) => {
+  const schema = { type: 'string', maxLength: 2000, pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^?#]+$' }
+  return rule(false, schema, (value) => {
     if (typeof value !== 'string' || value.length > 2000) return 'must be a URL of at most 2000 characters'
     if (!/^https?:\/\/[^\s\\]+$/i.test(value) || !URL.canParse(value)) return 'must be an http:// or https:// URL'
     const url = new URL(value)
@@ -35,23 +36,23 @@ const ownHeaders =
   /^(host|content-length|transfer-encoding|connection|keep-alive|te|trailer|upgrade|proxy-connection|expect|via)$/i
 
 function HeaderName(): PropertyDecorator {
-  return rule(true, (value) => {
-    if (typeof value !== 'string' || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/.test(value)) return 'must be a header name'
+  const name = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/
+  return rule(true, { type: 'string', pattern: name.source }, (value) => {
+    if (typeof value !== 'string' || !name.test(value)) return 'must be a header name'
     return ownHeaders.test(value) ? 'is a header that the proxy sets itself' : null
   })
 }
 
 function HeaderValue(): PropertyDecorator {
-  return rule(true, (value) =>
-    typeof value === 'string' && /^[\x20-\x7e]{1,4096}$/.test(value)
-      ? null
-      : 'must be 1 to 4096 visible ASCII characters',
+  const visible = /^[\x20-\x7e]{1,4096}$/
+  return rule(true, { type: 'string', writeOnly: true, pattern: visible.source }, (value) =>
+    typeof value === 'string' && visible.test(value) ? null : 'must be 1 to 4096 visible ASCII characters',
   )
 }
 
 /** The column is there, the proxy cannot do it yet: only the default is taken. */
 function Unsupported(byDefault: unknown, isDefault: (value: unknown) => boolean): PropertyDecorator {
-  return rule(false, (value) =>
+  return rule(false, { const: byDefault }, (value) =>
     isDefault(value) ? null : `is not supported by this version: leave it out, or send ${JSON.stringify(byDefault)}`,
   )
 }

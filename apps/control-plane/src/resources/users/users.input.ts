@@ -12,7 +12,7 @@ export class UserInput {
 }
 
 function EmailAddress(): PropertyDecorator {
-  return rule(false, (value) =>
+  return rule(false, { type: 'string', maxLength: 254, pattern: '^.+@.+$' }, (value) =>
     typeof value === 'string' && value.length <= 254 && isEmail(value)
       ? null
       : 'must be an e-mail address of at most 254 characters',
