@@ -81,3 +81,28 @@ describe.each(modes)('%s: what an admin changes reaches the proxy', (mode) => {
     })
   })
 })
+
+test('a revocation that was waited for is refused by every worker from the answer on', async () => {
+  const system = await startSystem('deployment')
+  try {
+    const proxies = [system.proxyUrl, await system.addProxy(), await system.addProxy()]
+    const wait = { prefer: 'wait=20' }
+    const { status, document } = await system.admin('POST', '/api/api-keys', { user_id: 'usr_sample' }, wait)
+    expect(status).toBe(201)
+    const { id, meta } = document.data
+    const ask = async (proxyUrl: string): Promise<number> => {
+      const response = await fetch(`${proxyUrl}/echo/x`, { headers: { 'x-api-key': meta.key } })
+      await response.arrayBuffer()
+      return response.status
+    }
+    // No worker that is there before the key can refuse it now.
+    for (const proxy of proxies) expect(await ask(proxy)).toBe(200)
+    const revoked = await system.admin('POST', `/api/api-keys/${id}/revoke`, undefined, wait)
+    expect([revoked.status, revoked.headers.get('preference-applied')]).toEqual([200, 'wait=20'])
+    for (let round = 0; round < 300; round++) {
+      expect(await Promise.all(proxies.map(ask))).toEqual([401, 401, 401])
+    }
+  } finally {
+    await system.stop()
+  }
+})

@@ -26,7 +26,10 @@ export interface RunningSystem {
     method: string,
     route: string,
     attributes?: object,
+    headers?: Record<string, string>,
   ): Promise<{ status: number; headers: Headers; document: any }>
+  /** Starts another proxy worker and answers where it listens; in `deployment` only. */
+  addProxy(): Promise<string>
   /** Process ids of the services, in the order of start: echo, api, jobs, proxy. */
   pids(): number[]
   /** Ends the supervisor by that signal, keeping the data, and starts it again on the same ports. */
@@ -72,14 +75,34 @@ export async function startSystem(mode: Mode): Promise<RunningSystem> {
     printed,
     adminKey,
     sampleKey: /X-API-Key: (ak_[0-9a-f]{64})/.exec(printed)?.[1] ?? '',
-    async admin(method, route, attributes) {
+    async admin(method, route, attributes, headers) {
       const response = await fetch(adminUrl + route, {
         method,
-        headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+        headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', ...headers },
         ...(attributes ? { body: JSON.stringify(attributes) } : {}),
       })
       const text = await response.text()
       return { status: response.status, headers: response.headers, document: text ? JSON.parse(text) : null }
+    },
+    async addProxy() {
+      const name = `proxy-${await freePort()}`
+      const [proxy, status] = [await freePort(), await freePort()]
+      const child = spawn(process.execPath, [path.join(root, 'apps/proxy/dist/main.js')], {
+        env: {
+          ...env,
+          APIGATE_PROXY_PORT: String(proxy),
+          APIGATE_STATUS_PORT: String(status),
+          APIGATE_WORKER_ID: name,
+          APIGATE_DATA_DIR: path.join(scratch, name),
+          APIGATE_ENCRYPTION_KEY: readFileSync(path.join(dataDir, 'encryption.key'), 'utf8').trim(),
+        },
+        stdio: 'ignore',
+      })
+      cleanup.unshift(() => end(child, 'SIGKILL'))
+      const isReady = async (): Promise<boolean> =>
+        (await fetch(`http://127.0.0.1:${status}/readyz`).catch(() => null))?.ok ?? false
+      await waitFor(isReady, { timeoutMs: 30_000 })
+      return `http://127.0.0.1:${proxy}`
     },
     pids: () => JSON.parse(readFileSync(path.join(dataDir, 'run.json'), 'utf8')).services.toReversed(),
     async restart(signal) {

@@ -4,7 +4,7 @@ import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core'
 import { AuthModule } from './auth/index.ts'
 import type { ControlPlaneConfig } from './config.ts'
 import { FirstStartModule } from './first-start/index.ts'
-import { FleetModule } from './fleet/index.ts'
+import { FleetModule, WaitInterceptor } from './fleet/index.ts'
 import { HealthModule } from './health/index.ts'
 import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
@@ -40,7 +40,9 @@ export class AppModule {
         UsageEventsModule,
       ],
       providers: [
+        // The second is within the first: it sees what the controller answers.
         { provide: APP_INTERCEPTOR, useClass: AnswerInterceptor },
+        { provide: APP_INTERCEPTOR, useClass: WaitInterceptor },
         { provide: APP_FILTER, useFactory: (log: Logger) => new ErrorFilter(log), inject: [LOG] },
       ],
     }

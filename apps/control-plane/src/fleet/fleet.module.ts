@@ -3,5 +3,5 @@ import { FleetController } from './fleet.controller.ts'
 import { FleetRepository } from './fleet.repository.ts'
 import { FleetService } from './fleet.service.ts'
 
-@Module({ controllers: [FleetController], providers: [FleetRepository, FleetService] })
+@Module({ controllers: [FleetController], providers: [FleetRepository, FleetService], exports: [FleetService] })
 export class FleetModule {}

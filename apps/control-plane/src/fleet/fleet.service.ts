@@ -5,11 +5,15 @@ import { CONFIG, LOG } from '../settings.module.ts'
 import { FleetRepository } from './fleet.repository.ts'
 import { Fleet, type WorkerRow } from './fleet.ts'
 
+const lookEveryMs = 250
+
 /** Listens to the workers. Without the transport the fleet is unknown, and the API goes on. */
 @Injectable()
 export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly fleet = new Fleet()
+  private readonly fleet = new Fleet(Date.now())
+  private readonly waiting = new Set<() => void>()
   private readonly bus: FleetBus
+  private isClosing = false
 
   constructor(
     private readonly repository: FleetRepository,
@@ -20,10 +24,15 @@ export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await this.bus.onStatus((status) => this.fleet.hear(status, Date.now()))
+    await this.bus.onStatus((status) => {
+      this.fleet.hear(status, Date.now())
+      for (const look of this.waiting) look()
+    })
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.isClosing = true
+    for (const look of this.waiting) look()
     await this.bus.close()
   }
 
@@ -33,5 +42,31 @@ export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
 
   async workers(): Promise<WorkerRow[]> {
     return this.fleet.workers(await this.repository.configHead(), Date.now())
+  }
+
+  /**
+   * Waits until every live worker has applied a revision, but no longer than `waitMs`.
+   *
+   * @returns who has not: empty when all have, null when it cannot be told.
+   */
+  async behind(revision: number, waitMs: number): Promise<string[] | null> {
+    const { epoch } = await this.repository.configHead()
+    const look = (): string[] | null => this.fleet.behind({ epoch, revision }, Date.now())
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(deadline)
+        clearInterval(again)
+        this.waiting.delete(check)
+        resolve(look())
+      }
+      const check = (): void => {
+        if (this.isClosing || look()?.length === 0) end()
+      }
+      const deadline = setTimeout(end, waitMs)
+      // Not only words count: a worker that has gone silent does so without one.
+      const again = setInterval(check, lookEveryMs)
+      this.waiting.add(check)
+      check()
+    })
   }
 }

@@ -1,6 +1,6 @@
 import type { WorkerStatus } from '@apigate/contracts'
-import { expect, test } from 'vitest'
-import { Fleet, silentMs } from './fleet.ts'
+import { describe, expect, test } from 'vitest'
+import { acquaintedMs, Fleet, silentMs } from './fleet.ts'
 
 const head = { epoch: 'history', revision: 10 }
 const now = 1_800_000_000_000
@@ -14,7 +14,7 @@ function status(worker: string, changes: Partial<WorkerStatus> = {}): WorkerStat
 }
 
 test('a worker that is silent for five seconds is gone, and back when it speaks again', () => {
-  const fleet = new Fleet()
+  const fleet = new Fleet(now)
   fleet.hear(status('a'), now)
   fleet.hear(status('b'), now + 1)
   expect(fleet.workers(head, now + silentMs).map(({ id }) => id)).toEqual(['a', 'b'])
@@ -24,7 +24,7 @@ test('a worker that is silent for five seconds is gone, and back when it speaks 
 })
 
 test('lag counts revisions of the same history only', () => {
-  const fleet = new Fleet()
+  const fleet = new Fleet(now)
   fleet.hear(status('behind', { revision: 7 }), now)
   fleet.hear(status('ahead', { revision: 11 }), now)
   fleet.hear(status('empty', { revision: null, configEpoch: null }), now)
@@ -38,8 +38,34 @@ test('lag counts revisions of the same history only', () => {
 })
 
 test('a late message of the process before a restart changes nothing', () => {
-  const fleet = new Fleet()
+  const fleet = new Fleet(now)
   fleet.hear(status('a', { epoch: 2, revision: 10 }), now)
   fleet.hear(status('a', { epoch: 1, revision: 3 }), now + 1)
   expect(fleet.workers(head, now)).toMatchObject([{ id: 'a', revision: 10, startedAt: new Date(2) }])
+})
+
+describe('who has not applied a revision', () => {
+  const at = { epoch: 'history', revision: 10 }
+
+  test('is every live worker with an older one, none, or one of another history', () => {
+    const fleet = new Fleet(now - acquaintedMs)
+    fleet.hear(status('on it'), now)
+    fleet.hear(status('beyond', { revision: 11 }), now)
+    expect(fleet.behind(at, now)).toEqual([])
+    fleet.hear(status('old', { revision: 9 }), now)
+    fleet.hear(status('starting', { revision: null, configEpoch: null, ready: false }), now)
+    fleet.hear(status('other', { configEpoch: 'restored', revision: 12 }), now)
+    expect(fleet.behind(at, now)).toEqual(['old', 'other', 'starting'])
+    fleet.hear(status('on it'), now + silentMs + 1)
+    expect(fleet.behind(at, now + silentMs + 1)).toEqual([])
+  })
+
+  test('is not known while nobody was heard, or not all may have been', () => {
+    const fleet = new Fleet(now)
+    expect(fleet.behind(at, now + acquaintedMs)).toBeNull()
+    fleet.hear(status('first'), now)
+    expect(fleet.behind(at, now + acquaintedMs - 1)).toBeNull()
+    expect(fleet.behind(at, now + acquaintedMs)).toEqual([])
+    expect(fleet.behind(at, now + silentMs + 1)).toBeNull()
+  })
 })

@@ -25,10 +25,18 @@ export interface ConfigHead {
   revision: number
 }
 
+/** Each worker speaks once a second: who has listened for so long knows them all. */
+export const acquaintedMs = 2_500
+
 /** What the live workers last said of themselves, by name. Pure: the caller brings messages and time. */
 export class Fleet {
   readonly #last = new Map<string, { status: WorkerStatus; seenAtMs: number }>()
+  readonly #listeningSinceMs: number
   #heardAtMs: number | null = null
+
+  constructor(nowMs: number) {
+    this.#listeningSinceMs = nowMs
+  }
 
   hear(status: WorkerStatus, nowMs: number): void {
     this.#heardAtMs = nowMs
@@ -43,10 +51,27 @@ export class Fleet {
     return this.#heardAtMs === null ? null : new Date(this.#heardAtMs)
   }
 
-  /** The live workers by name. */
-  workers(head: ConfigHead, nowMs: number): WorkerRow[] {
+  /**
+   * The live workers that have not applied `revision` of this history, by name. Null when that cannot be told: nobody was
+   * heard, or not for long enough to know that all were.
+   */
+  behind({ epoch, revision }: ConfigHead, nowMs: number): string[] | null {
+    const live = this.#live(nowMs)
+    if (live.length === 0 || nowMs - this.#listeningSinceMs < acquaintedMs) return null
+    return live
+      .filter(({ status }) => status.configEpoch !== epoch || (status.revision ?? -1) < revision)
+      .map(({ status }) => status.worker)
+      .toSorted()
+  }
+
+  #live(nowMs: number): { status: WorkerStatus; seenAtMs: number }[] {
     for (const [worker, { seenAtMs }] of this.#last) if (nowMs - seenAtMs > silentMs) this.#last.delete(worker)
     return [...this.#last.values()]
+  }
+
+  /** The live workers by name. */
+  workers(head: ConfigHead, nowMs: number): WorkerRow[] {
+    return this.#live(nowMs)
       .map(({ status, seenAtMs }): WorkerRow => {
         const { worker, epoch, configEpoch, revision } = status
         return {

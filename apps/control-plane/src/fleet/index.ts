@@ -1,1 +1,2 @@
 export * from './fleet.module.ts'
+export * from './wait.interceptor.ts'
