@@ -2,42 +2,43 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { ApiError } from '@apigate/errors'
 import type { FastifyRequest } from 'fastify'
 import type { ResourceDefinition } from './definition.ts'
+import { noting } from './endpoint.note.ts'
 import { isIdOf, readCreation, readUpdate, type InputClass } from './input.ts'
 import { readItemQuery, readListQuery, readWriteQuery, refuseQuery } from './query.ts'
 
 /** Decorators for the parameters of controller methods: what comes in is read and checked, or answered with 4xx. */
 
-type Parameters = { id: string }
+type IdRequest = FastifyRequest<{ Params: { id: string } }>
 
-function requestOf(context: ExecutionContext): FastifyRequest<{ Params: Parameters }> {
-  return context.switchToHttp().getRequest<FastifyRequest<{ Params: Parameters }>>()
+/** A decorator of a definition that notes what it reads. */
+function reading(
+  kind: 'list' | 'item' | 'write' | 'id',
+  read: (definition: ResourceDefinition, request: IdRequest) => unknown,
+): (definition: ResourceDefinition) => ParameterDecorator {
+  const From = createParamDecorator((definition: ResourceDefinition, context) => read(definition, requestOf(context)))
+  return (definition) => noting({ kind, definition }, From(definition))
+}
+
+function requestOf(context: ExecutionContext): IdRequest {
+  return context.switchToHttp().getRequest<IdRequest>()
 }
 
 /** A `ListQuery`. */
-export const FromListQuery = createParamDecorator((definition: ResourceDefinition, context) =>
-  readListQuery(definition, requestOf(context).url),
-)
+export const FromListQuery = reading('list', (definition, { url }) => readListQuery(definition, url))
 
 /** An `ItemQuery`. */
-export const FromItemQuery = createParamDecorator((definition: ResourceDefinition, context) =>
-  readItemQuery(definition, requestOf(context).url),
-)
+export const FromItemQuery = reading('item', (definition, { url }) => readItemQuery(definition, url))
 
 /** An `ItemQuery` of a write: `fields` only. */
-export const FromWriteQuery = createParamDecorator((definition: ResourceDefinition, context) =>
-  readWriteQuery(definition, requestOf(context).url),
-)
+export const FromWriteQuery = reading('write', (definition, { url }) => readWriteQuery(definition, url))
 
 /** The id in the path; one that cannot be an id of this resource is 404 without a look into the database. */
-export const FromPath = createParamDecorator((definition: ResourceDefinition, context) =>
-  readId(definition, requestOf(context).params.id),
-)
+export const FromPath = reading('id', (definition, { params }) => readId(definition, params.id))
 
 /** The same for an endpoint that takes no query parameters. */
-export const FromBarePath = createParamDecorator((definition: ResourceDefinition, context) => {
-  const request = requestOf(context)
-  refuseQuery(request.url)
-  return readId(definition, request.params.id)
+export const FromBarePath = reading('id', (definition, { params, url }) => {
+  refuseQuery(url)
+  return readId(definition, params.id)
 })
 
 /** A `Creation<T>`. */
@@ -45,15 +46,19 @@ export function FromCreation<T extends object>(
   definition: ResourceDefinition,
   Input: InputClass<T>,
 ): ParameterDecorator {
-  return createParamDecorator((_, context) => readCreation(definition, Input, requestOf(context).body))()
+  return noting(
+    { kind: 'creation', definition, Input },
+    createParamDecorator((_, context) => readCreation(definition, Input, requestOf(context).body))(),
+  )
 }
 
 /** An `Update<T>`. */
 export function FromUpdate<T extends object>(definition: ResourceDefinition, Input: InputClass<T>): ParameterDecorator {
-  return createParamDecorator((_, context) => {
-    const request = requestOf(context)
-    return readUpdate(definition, Input, request.body, readId(definition, request.params.id))
-  })()
+  const From = createParamDecorator((_, context) => {
+    const { params, body } = requestOf(context)
+    return readUpdate(definition, Input, body, readId(definition, params.id))
+  })
+  return noting({ kind: 'update', definition, Input }, From())
 }
 
 function readId(definition: ResourceDefinition, id: string): string {

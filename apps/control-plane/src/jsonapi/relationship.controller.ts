@@ -6,6 +6,7 @@ import { linkageAnswer, relatedAnswer, revisionHeader, type Answer, type Written
 import { readLinkage } from './body.ts'
 import { valueOf, type Relationship, type ResourceDefinition, type Row } from './definition.ts'
 import type { IncludeTree } from './document.ts'
+import { Noted } from './endpoint.note.ts'
 import { InputError } from './input.error.ts'
 import type { InputClass, Update } from './input.ts'
 import { FromBarePath, FromPath } from './parameters.ts'
@@ -27,6 +28,7 @@ export function relationshipReads(definition: ResourceDefinition, Service: Type<
     constructor(@Inject(Service) private readonly service: RelationshipReader) {}
 
     @Get(':id/:relationship')
+    @Noted({ kind: 'related', definition })
     async related(
       @FromPath(definition) id: string,
       @Param('relationship') name: string,
@@ -39,6 +41,7 @@ export function relationshipReads(definition: ResourceDefinition, Service: Type<
     }
 
     @Get(':id/relationships/:relationship')
+    @Noted({ kind: 'linkage', definition })
     async linkage(@FromBarePath(definition) id: string, @Param('relationship') name: string): Promise<Answer> {
       const relationship = relationshipNamed(definition, name)
       return linkageAnswer(definition, relationship, await this.service.get(id, null))
@@ -58,6 +61,7 @@ export function relationshipWrites<T extends object>(
     constructor(@Inject(Service) private readonly service: RelationshipWriter<T>) {}
 
     @Patch(':id/relationships/:relationship')
+    @Noted({ kind: 'replacement', definition })
     async update(
       @FromBarePath(definition) id: string,
       @Param('relationship') name: string,
