@@ -59,7 +59,8 @@ export async function startFakeUpstream(): Promise<FakeUpstream> {
   sockets.on('connection', (socket, { method = '', url = '', headers, rawHeaders }) => {
     requests.push({ method, url, headers, rawHeaders, body: Buffer.alloc(0) })
     socket.on('message', (message, isBinary) => socket.send(message, { binary: isBinary }))
-    socket.on('error', () => socket.terminate())
+    // It has sent its Close frame; cutting it off would take that away.
+    socket.on('error', () => {})
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 
