@@ -8,7 +8,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mountAdminSurface } from './admin-surface.ts'
 import { Authenticator, isPublic } from './auth/index.ts'
-import { checkAccept, checkContentType, mediaType, parseJson, sendError } from './jsonapi/index.ts'
+import { checkAccept, checkContentType, mediaType, parseJson, sendError, withPrecondition } from './jsonapi/index.ts'
 
 export interface HttpOptions {
   adminBodyBytesMax: number
@@ -52,6 +52,9 @@ export function installHooks(app: NestFastifyApplication): void {
     // It says nothing about no body; Fastify would refuse a type that it has no parser for.
     else delete request.headers['content-type']
   })
+
+  // Not before: reading a body would lose what is bound to the request.
+  fastify.addHook('preHandler', (request, _reply, done) => withPrecondition(request, done))
 
   fastify.removeAllContentTypeParsers()
   fastify.addContentTypeParser([mediaType, 'application/json'], { parseAs: 'buffer' }, (_, body, done) => {

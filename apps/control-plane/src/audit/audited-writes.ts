@@ -2,7 +2,7 @@ import type { ConfigItem } from '@apigate/core'
 import { Injectable } from '@nestjs/common'
 import type { Actor } from '../auth/index.ts'
 import { appendConfigChange } from '../config-publisher/index.ts'
-import type { Written } from '../jsonapi/index.ts'
+import { requireChecked, type Written } from '../jsonapi/index.ts'
 import { Database, databaseProblem, type Transaction } from '../persistence/index.ts'
 import type { AuditEntry } from './audit-entry.ts'
 import { AuditRepository } from './audit.repository.ts'
@@ -39,6 +39,7 @@ export class AuditedWrites {
   private async runOnce<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
     return this.database.prisma.$transaction(async (tx) => {
       const { row, audit, items } = await work(tx)
+      requireChecked()
       // From here to the commit no other write can get a revision.
       const revision = items.length > 0 ? await appendConfigChange(tx, items, actor) : await this.audit.revision(tx)
       if (audit.length > 0) await this.audit.insert(tx, audit, actor, items.length > 0 ? revision : null)

@@ -10,6 +10,7 @@ import {
   type Document,
   type Meta,
 } from './document.ts'
+import { versionOf } from './etag.ts'
 import { pageLinks, pageMeta, type Page } from './page.ts'
 import type { ItemQuery, ListQuery } from './query.ts'
 
@@ -19,6 +20,10 @@ export interface Answer {
   headers: Record<string, string>
   /** Null for an answer without a body. */
   document: Document | null
+  /** Of the resource that the answer shows (see etag.ts); the tag of any other answer is of its body alone. */
+  version?: string
+  /** It shows the resource as it is by default, so that its tag is the version. */
+  plain?: boolean
 }
 
 /** A row as a write left it, and the configuration revision that it is part of. */
@@ -52,13 +57,13 @@ function cursorMeta(row: CursorRow): Meta {
 }
 
 export function resourceAnswer(definition: ResourceDefinition, query: ItemQuery, row: Row, meta?: Meta): Answer {
-  return ok(
-    document({
-      data: { ...resourceObject(definition, row, query.fields), ...(meta && { meta }) },
-      ...included(definition, [row], query),
-      links: { self: query.url.with({}) },
-    }),
-  )
+  const body = document({
+    data: { ...resourceObject(definition, row, query.fields), ...(meta && { meta }) },
+    ...included(definition, [row], query),
+    links: { self: query.url.with({}) },
+  })
+  const plain = query.fields.size === 0 && query.include === null && meta === undefined
+  return { ...ok(body), version: versionOf(definition, row), plain }
 }
 
 /** 201 with `Location`; `meta` is the resource's. */
@@ -68,8 +73,9 @@ export function createdAnswer(
   written: Written<Row>,
   meta?: Meta,
 ): Answer {
-  const { headers, document } = updatedAnswer(definition, query, written, meta)
-  return { status: 201, headers: { ...headers, location: selfLink(definition, written.row.id) }, document }
+  const answer = updatedAnswer(definition, query, written, meta)
+  const location = selfLink(definition, written.row.id)
+  return { ...answer, status: 201, headers: { ...answer.headers, location } }
 }
 
 export function updatedAnswer(
@@ -80,7 +86,10 @@ export function updatedAnswer(
 ): Answer {
   const self = selfLink(definition, row.id)
   const data = { ...resourceObject(definition, row, query.fields), ...(meta && { meta }) }
-  return { status: 200, headers: revisionHeader(revision), document: document({ data, links: { self } }) }
+  const headers = revisionHeader(revision)
+  // The tag with which the next write may follow, whatever part of the resource is shown here.
+  const tag = { version: versionOf(definition, row), plain: true }
+  return { status: 200, headers, document: document({ data, links: { self } }), ...tag }
 }
 
 export function deletedAnswer({ revision }: { revision: bigint }): Answer {
@@ -96,7 +105,8 @@ export function relatedAnswer(target: ResourceDefinition, query: ItemQuery, row:
 /** The linkage of a relationship. */
 export function linkageAnswer(definition: ResourceDefinition, relationship: Relationship, row: Row): Answer {
   const links = relationshipLinks(definition, relationship, row)
-  return ok(document({ data: identifier(relationship, row), links }))
+  const body = document({ data: identifier(relationship, row), links })
+  return { ...ok(body), version: versionOf(definition, row) }
 }
 
 export function ok(body: Document): Answer {

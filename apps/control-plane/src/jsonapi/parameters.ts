@@ -1,9 +1,10 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import { ApiError } from '@apigate/errors'
 import type { FastifyRequest } from 'fastify'
-import type { ResourceDefinition } from './definition.ts'
+import type { ResourceDefinition, Row } from './definition.ts'
 import { noting } from './endpoint.note.ts'
 import { isIdOf, readCreation, readUpdate, type InputClass } from './input.ts'
+import { checkPrecondition } from './precondition.ts'
 import { readItemQuery, readListQuery, readWriteQuery, refuseQuery } from './query.ts'
 
 /** Decorators for the parameters of controller methods: what comes in is read and checked, or answered with 4xx. */
@@ -62,11 +63,21 @@ export function FromUpdate<T extends object>(definition: ResourceDefinition, Inp
 }
 
 function readId(definition: ResourceDefinition, id: string): string {
-  return existing(definition, id, isIdOf(definition, id) ? id : null)
+  if (!isIdOf(definition, id)) throw notFound(definition, id)
+  return id
 }
 
-/** What was found under an id. @throws ApiError 404 when it is null or undefined. */
-export function existing<T>(definition: ResourceDefinition, id: string, found: T): NonNullable<T> {
-  if (found === null || found === undefined) throw ApiError.of('not_found', `${definition.type} has no "${id}"`)
+/**
+ * The row that was found under an id. A write passes the row that it has locked: this is where `If-Match` is checked.
+ *
+ * @throws ApiError 404 when there is none, 409 when `If-Match` names another version of it.
+ */
+export function existing<R extends Row>(definition: ResourceDefinition, id: string, found: R | null | undefined): R {
+  if (found === null || found === undefined) throw notFound(definition, id)
+  checkPrecondition(definition, found)
   return found
+}
+
+function notFound(definition: ResourceDefinition, id: string): ApiError {
+  return ApiError.of('not_found', `${definition.type} has no "${id}"`)
 }
