@@ -1,5 +1,5 @@
 import { cursorLinks, encodeCursor } from './cursor.ts'
-import type { Relationship, ResourceDefinition, Row } from './definition.ts'
+import type { Relationship, ResourceDefinition, Row, ToMany } from './definition.ts'
 import {
   document,
   identifier,
@@ -35,19 +35,20 @@ export interface Written<R> {
 export function collectionAnswer<R extends Row>(
   definition: ResourceDefinition,
   query: ListQuery,
-  { rows, total = 0, more = false }: Page<R>,
+  found: Page<R>,
   meta: Meta = {},
 ): Answer {
-  const { page, url } = query
-  const paging =
-    page.kind === 'number'
-      ? { links: pageLinks(url, total, page), meta: { ...pageMeta(total, page), ...meta } }
-      : { links: cursorLinks(url, page, rows as unknown as CursorRow[], more), meta: { per_page: page.size, ...meta } }
-  const data = rows.map((row) => {
+  const data = found.rows.map((row) => {
     const object = resourceObject(definition, row, query.fields)
     return definition.cursor ? { ...object, meta: cursorMeta(row as unknown as CursorRow) } : object
   })
-  return ok(document({ data, ...included(definition, rows, query), ...paging }))
+  return ok(document({ data, ...included(definition, found.rows, query), ...pagingOf(query, found, meta) }))
+}
+
+function pagingOf({ page, url }: ListQuery, { rows, total = 0, more = false }: Page<Row>, meta: Meta) {
+  return page.kind === 'number'
+    ? { links: pageLinks(url, total, page), meta: { ...pageMeta(total, page), ...meta } }
+    : { links: cursorLinks(url, page, rows as unknown as CursorRow[], more), meta: { per_page: page.size, ...meta } }
 }
 
 type CursorRow = Row & { createdAt: Date }
@@ -107,6 +108,21 @@ export function linkageAnswer(definition: ResourceDefinition, relationship: Rela
   const links = relationshipLinks(definition, relationship, row)
   const body = document({ data: identifier(relationship, row), links })
   return { ...ok(body), version: versionOf(definition, row) }
+}
+
+/** A page of the linkage of a to-many relationship. */
+export function linkagePageAnswer(
+  definition: ResourceDefinition,
+  many: ToMany,
+  parent: Row,
+  query: ListQuery,
+  page: Page<Row>,
+): Answer {
+  const { type } = many.target()
+  const { links, meta } = pagingOf(query, page, {})
+  const { related } = relationshipLinks(definition, many, parent)
+  const data = page.rows.map(({ id }) => ({ type, id }))
+  return ok(document({ data, links: { ...links, ...(related && { related }) }, meta }))
 }
 
 export function ok(body: Document): Answer {

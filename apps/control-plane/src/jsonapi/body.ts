@@ -50,6 +50,11 @@ export function readBody(definition: ResourceDefinition, body: unknown): BodyMem
   const errors: ErrorObject[] = []
   for (const [name, relationship] of Object.entries(relationships)) {
     const pointer = `/data/relationships/${escapePointer(name)}`
+    if (definition.toMany.has(name)) {
+      // A document that was read and is sent back whole has its links.
+      if (!isDocument(relationship)) continue
+      throw ApiError.of('forbidden', `${name} is not replaced as a whole: see its relationship link`, { pointer })
+    }
     const target = definition.relationships.get(name)?.target()
     if (!target) {
       errors.push(errorObject('validation_error', `${definition.type} has no such relationship`, { pointer }))
@@ -81,6 +86,31 @@ export function readLinkage(target: ResourceDefinition, body: unknown): string |
   const id = readIdentifier(target, body.data, '/data', errors)
   throwIfAny(errors)
   return id
+}
+
+const identifiersMax = 1_000
+
+/**
+ * Reads the body that adds to or removes from a to-many relationship: `{"data": [{"type", "id"}]}`.
+ *
+ * @returns the ids, none twice.
+ */
+export function readLinkages(target: ResourceDefinition, body: unknown): string[] {
+  if (!isDocument(body) || !Array.isArray(body.data)) {
+    throw ApiError.of('bad_request', 'send {"data": [{"type", "id"}]}', { pointer: isDocument(body) ? '/data' : '' })
+  }
+  const errors: ErrorObject[] = []
+  if (body.data.length > identifiersMax) {
+    throw ApiError.of('bad_request', `at most ${identifiersMax} at a time`, { pointer: '/data' })
+  }
+  const ids = body.data.map((data: unknown, index) => {
+    const pointer = `/data/${index}`
+    const id = readIdentifier(target, data, pointer, errors)
+    if (id === null) throw ApiError.of('bad_request', 'must be {"type", "id"}', { pointer })
+    return id
+  })
+  throwIfAny(errors)
+  return [...new Set(ids)]
 }
 
 function readIdentifier(

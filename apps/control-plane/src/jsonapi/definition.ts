@@ -32,6 +32,18 @@ export interface Relationship extends RelationshipShape {
   idField: string
 }
 
+export interface ToManyShape {
+  target: () => ResourceDefinition
+  /** The target's to-one relationship back to this resource, by wire name. */
+  inverse: string
+}
+
+/** A to-many relationship: the related rows, when some were loaded, are in `field`, newest first. */
+export interface ToMany extends ToManyShape {
+  name: string
+  field: string
+}
+
 /** A row of any resource; attributes are read by name. */
 export interface Row {
   readonly id: string
@@ -45,6 +57,7 @@ export interface ResourceDefinition {
   idPrefix: string
   attributes: ReadonlyMap<string, Attribute>
   relationships: ReadonlyMap<string, Relationship>
+  toMany: ReadonlyMap<string, ToMany>
   /** Write-only attributes and the field that says whether there is one; audit rows show them masked. */
   secrets: ReadonlyMap<string, string>
   /** Takes `page[after]` and `page[before]`. */
@@ -65,6 +78,7 @@ export interface ResourceShape<R extends Row> {
   idPrefix: string
   attributes: Partial<Record<SnakeCase<FieldsOf<R>>, AttributeShape>>
   relationships?: Partial<Record<RelationshipsOf<R>, RelationshipShape>>
+  toMany?: Record<string, ToManyShape>
   secrets?: Record<string, FieldsOf<R>>
   cursor?: boolean
 }
@@ -80,12 +94,16 @@ export function defineResource<R extends Row>(shape: ResourceShape<R>): Resource
       return relationship ? [[name, { name, field, idField: `${field}Id`, ...relationship }] as const] : []
     },
   )
+  const toMany = Object.entries(shape.toMany ?? {}).map(
+    ([name, relationship]) => [name, { name, field: camelCase(name), ...relationship }] as const,
+  )
   return {
     type: shape.type,
     path: shape.path,
     idPrefix: shape.idPrefix,
     attributes: new Map(attributes),
     relationships: new Map(relationships),
+    toMany: new Map(toMany),
     secrets: new Map(Object.entries(shape.secrets ?? {})),
     cursor: shape.cursor ?? false,
   }
@@ -93,6 +111,18 @@ export function defineResource<R extends Row>(shape: ResourceShape<R>): Resource
 
 export function camelCase(name: string): string {
   return name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** The relationship of that name, to one or to many. */
+export function relationshipOf(definition: ResourceDefinition, name: string): Relationship | ToMany | undefined {
+  return definition.relationships.get(name) ?? definition.toMany.get(name)
+}
+
+/** The column of the target's rows that holds the id of the resource at this end. */
+export function inverseField({ target, inverse }: ToMany): string {
+  const relationship = target().relationships.get(inverse)
+  if (!relationship) throw new Error(`${target().type} has no relationship "${inverse}"`)
+  return relationship.idField
 }
 
 export function valueOf(row: Row, field: string): unknown {

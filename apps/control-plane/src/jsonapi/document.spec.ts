@@ -1,6 +1,8 @@
+import { ApiError } from '@apigate/errors'
 import { describe, expect, test } from 'vitest'
 import { collectionAnswer, createdAnswer, relatedAnswer, resourceAnswer } from './answer.ts'
-import { defineResource } from './definition.ts'
+import { defineResource, type ResourceDefinition } from './definition.ts'
+import type { ResourceObject } from './document.ts'
 import { readItemQuery, readListQuery } from './query.ts'
 
 interface PlanRow {
@@ -103,6 +105,72 @@ describe('a compound document', () => {
     expect(include('')).toBeUndefined()
     expect(include('include=')).toEqual([])
     expect(include('include=user&fields[users]=')).toMatchObject([{ type: 'users', attributes: {} }])
+  })
+})
+
+describe('a to-many relationship', () => {
+  const members = defineResource<{ id: string; role: string; groupId: string; userId: string }>({
+    ...{ type: 'members', path: '/m', idPrefix: 'mem', attributes: { role: { kind: 'text' } } },
+    relationships: { group: { target: () => groups }, user: { target: () => users } },
+  })
+  const groups: ResourceDefinition = defineResource<{ id: string; name: string }>({
+    ...{ type: 'groups', path: '/g', idPrefix: 'grp', attributes: { name: { kind: 'text' } } },
+    toMany: { members: { target: () => members, inverse: 'group' } },
+  })
+  const deeds = defineResource<{ id: string; groupId: string; memberId: string }>({
+    ...{ type: 'deeds', path: '/d', idPrefix: 'dee', attributes: {} },
+    relationships: { group: { target: () => groups }, member: { target: () => members } },
+  })
+  const links = { self: '/g/grp_1/relationships/members', related: '/g/grp_1/members' }
+  const member = (id: string) => ({ id, role: 'x', groupId: 'grp_1', userId: 'usr_1', user })
+  const group = { id: 'grp_1', name: 'g' }
+
+  test('has links alone until its resources are included, and then the linkage to each of them', () => {
+    const plain = resourceAnswer(groups, readItemQuery(groups, '/g/grp_1'), group)
+    expect(plain.document?.data).toMatchObject({ relationships: { members: { links } } })
+    expect(plain.document?.data).not.toHaveProperty('relationships.members.data')
+
+    const loaded = { ...group, members: [member('mem_1'), member('mem_2')] }
+    const query = readItemQuery(groups, '/g/grp_1?include=members.user')
+    const { document } = resourceAnswer(groups, query, loaded)
+    expect(document?.data).toMatchObject({
+      relationships: { members: { links, data: ['mem_1', 'mem_2'].map((id) => ({ type: 'members', id })) } },
+    })
+    expect(document?.included?.map(({ id }) => id)).toEqual(['mem_1', 'usr_1', 'mem_2'])
+    const empty = resourceAnswer(groups, query, { ...group, members: [] } as typeof group)
+    expect(empty.document?.data).toMatchObject({ relationships: { members: { data: [] } } })
+    expect(empty.document?.included).toEqual([])
+  })
+
+  test('includes a bounded number, and leads to the linkage of the others', () => {
+    const loaded = { ...group, members: Array.from({ length: 101 }, (_, index) => member(`mem_${index}`)) }
+    const { document } = resourceAnswer(groups, readItemQuery(groups, '/g/grp_1?include=members'), loaded)
+    const { members: shown } = (document?.data as ResourceObject | undefined)?.relationships ?? {}
+    expect(shown?.data).toHaveLength(100)
+    expect(document?.included).toHaveLength(100)
+    expect(shown?.links['next']).toBe('/g/grp_1/relationships/members?page%5Bnumber%5D=2&page%5Bsize%5D=100')
+  })
+
+  test('of a resource that two paths lead to is linked in full, whichever of them comes first', () => {
+    const deed = {
+      ...{ id: 'dee_1', groupId: 'grp_1', memberId: 'mem_9', group },
+      member: { ...member('mem_9'), group: { ...group, members: [member('mem_1'), member('mem_9')] } },
+    }
+    for (const include of ['group,member.group.members', 'member.group.members,group']) {
+      const { document } = resourceAnswer(deeds, readItemQuery(deeds, `/d/dee_1?include=${include}`), deed)
+      const included = Object.groupBy(document?.included ?? [], ({ type }) => type)
+      expect(included['groups']).toMatchObject([
+        { relationships: { members: { data: [{ id: 'mem_1' }, { id: 'mem_9' }] } } },
+      ])
+      expect(included['members']?.map(({ id }) => id).toSorted()).toEqual(['mem_1', 'mem_9'])
+    }
+  })
+
+  test('is followed once in a path, so that a document stays bounded', () => {
+    for (const path of ['members.group.members', 'members.group.members.user']) {
+      expect(() => readItemQuery(groups, `/g/grp_1?include=${path}`)).toThrow(ApiError)
+    }
+    expect(readItemQuery(members, '/m/mem_1?include=group.members.user').include?.size).toBe(1)
   })
 })
 

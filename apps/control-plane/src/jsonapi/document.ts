@@ -1,5 +1,6 @@
 import type { ErrorObject } from '@apigate/errors'
-import { valueOf, type Relationship, type ResourceDefinition, type Row } from './definition.ts'
+import { valueOf, type Relationship, type ResourceDefinition, type Row, type ToMany } from './definition.ts'
+import { pageSizeMax } from './page.ts'
 
 /** Documents of JSON:API 1.1 (https://jsonapi.org/format/1.1/#document-structure). */
 
@@ -15,14 +16,15 @@ export interface Identifier {
 
 export interface ResourceObject extends Identifier {
   attributes: Record<string, unknown>
-  relationships?: Record<string, { data: Identifier | null; links: Links }>
+  /** A to-many relationship has `data` when its resources are included. */
+  relationships?: Record<string, { data?: Identifier | Identifier[] | null; links: Links }>
   links: Links
   meta?: Meta
 }
 
 export interface Document {
   jsonapi: { version: '1.1' }
-  data?: ResourceObject | ResourceObject[] | Identifier | null
+  data?: ResourceObject | ResourceObject[] | Identifier | Identifier[] | null
   included?: ResourceObject[]
   errors?: readonly ErrorObject[]
   links?: Links
@@ -60,9 +62,27 @@ export function identifier(relationship: Relationship, row: Row): Identifier | n
   return typeof id === 'string' ? { type: relationship.target().type, id } : null
 }
 
-export function relationshipLinks(definition: ResourceDefinition, relationship: Relationship, row: Row): Links {
+export function relationshipLinks(definition: ResourceDefinition, { name }: { name: string }, row: Row): Links {
   const self = selfLink(definition, row.id)
-  return { self: `${self}/relationships/${relationship.name}`, related: `${self}/${relationship.name}` }
+  return { self: `${self}/relationships/${name}`, related: `${self}/${name}` }
+}
+
+/** How many resources of a to-many relationship are included; its `links.next` leads to the linkage of the others. */
+export const includedMax = pageSizeMax
+
+/** The related rows to include; null when they were not loaded. One that is loaded beyond the bound says that there are more. */
+function includedMany({ field }: ToMany, row: Row): { rows: Row[]; more: boolean } | null {
+  const loaded = valueOf(row, field) as Row[] | undefined
+  return loaded ? { rows: loaded.slice(0, includedMax), more: loaded.length > includedMax } : null
+}
+
+function toManyObject(definition: ResourceDefinition, many: ToMany, row: Row) {
+  const links = relationshipLinks(definition, many, row)
+  const included = includedMany(many, row)
+  if (!included) return { links }
+  const data = included.rows.map(({ id }) => ({ type: many.target().type, id }))
+  const next = `${links['self']}?page%5Bnumber%5D=2&page%5Bsize%5D=${includedMax}`
+  return { data, links: included.more ? { ...links, next } : links }
 }
 
 export function resourceObject(
@@ -83,6 +103,9 @@ export function resourceObject(
       data: identifier(relationship, row),
       links: relationshipLinks(definition, relationship, row),
     }
+  }
+  for (const many of definition.toMany.values()) {
+    if (shown(many.name)) relationships[many.name] = toManyObject(definition, many, row)
   }
   return {
     type: definition.type,
@@ -109,22 +132,25 @@ export function includedObjects(
   rows: readonly Row[],
   { fields, include }: Representation,
 ): ResourceObject[] {
-  const seen = new Set(rows.map((row) => `${definition.type} ${row.id}`))
-  const objects: ResourceObject[] = []
+  const primary = new Set(rows.map((row) => `${definition.type} ${row.id}`))
+  const found = new Map<string, { target: ResourceDefinition; row: Row }>()
   const follow = (from: ResourceDefinition, row: Row, tree: IncludeTree): void => {
     for (const [name, subtree] of tree) {
-      const relationship = from.relationships.get(name)
-      const related = relationship && (valueOf(row, relationship.field) as Row | null | undefined)
-      if (!relationship || !related) continue
-      const target = relationship.target()
-      const key = `${target.type} ${related.id}`
-      if (!seen.has(key)) {
-        seen.add(key)
-        objects.push(resourceObject(target, related, fields))
+      const many = from.toMany.get(name)
+      const one = from.relationships.get(name)
+      const related = many
+        ? includedMany(many, row)?.rows
+        : [one && (valueOf(row, one.field) as Row | null | undefined)]
+      const target = (many ?? one)?.target()
+      for (const next of related ?? []) {
+        if (!target || !next) continue
+        const key = `${target.type} ${next.id}`
+        // Found on two paths, it shows the linkage that either of them goes on by.
+        if (!primary.has(key)) found.set(key, { target, row: { ...found.get(key)?.row, ...next } })
+        follow(target, next, subtree)
       }
-      follow(target, related, subtree)
     }
   }
   for (const row of rows) follow(definition, row, include ?? new Map())
-  return objects
+  return [...found.values()].map(({ target, row }) => resourceObject(target, row, fields))
 }

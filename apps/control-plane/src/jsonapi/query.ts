@@ -1,7 +1,7 @@
 import { ApiError } from '@apigate/errors'
 import { decodeCursor } from './cursor.ts'
-import type { ResourceDefinition } from './definition.ts'
-import type { IncludeTree, Representation } from './document.ts'
+import { relationshipOf, type ResourceDefinition } from './definition.ts'
+import { wholeRepresentation, type IncludeTree, type Representation } from './document.ts'
 import { readFilter, type FilterTerm } from './filter.ts'
 import { pageSizeDefault, pageSizeMax, readPageNumber, type PageRequest } from './page.ts'
 import { RequestUrl } from './request-url.ts'
@@ -60,6 +60,13 @@ export function readItemQuery(definition: ResourceDefinition, requestUrl: string
 export function readWriteQuery(definition: ResourceDefinition, requestUrl: string): ItemQuery {
   const url = new RequestUrl(requestUrl)
   return { url, ...readRepresentation(definition, readParameters(url, ['fields'])) }
+}
+
+/** For the linkage of a to-many relationship: `page` only. */
+export function readLinkageQuery(target: ResourceDefinition, requestUrl: string): ListQuery {
+  const url = new RequestUrl(requestUrl)
+  const page = readPage(target, readParameters(url, ['page']))
+  return { url, page, sort: readSort(target, []), filters: [], ...wholeRepresentation }
 }
 
 /** For endpoints that take no parameters. */
@@ -157,7 +164,7 @@ function readRepresentation(definition: ResourceDefinition, parameters: readonly
     const target = definitions.get(members[0] ?? '')
     if (!target) throw ApiError.of('bad_request', 'no such type in this document', { parameter: name })
     const names = value === '' ? [] : value.split(',')
-    const unknown = names.find((field) => !target.attributes.has(field) && !target.relationships.has(field))
+    const unknown = names.find((field) => !target.attributes.has(field) && !relationshipOf(target, field))
     if (unknown !== undefined) {
       throw ApiError.of('bad_request', `${target.type} has no field "${unknown}"`, { parameter: name })
     }
@@ -172,10 +179,16 @@ function readInclude(definition: ResourceDefinition, value: string): IncludeTree
   for (const path of value === '' ? [] : value.split(',')) {
     let level: Map<string, Map<string, never>> = tree
     let from = definition
+    let spread = false
     for (const name of path.split('.')) {
-      const relationship = from.relationships.get(name)
+      const relationship = relationshipOf(from, name)
       if (!relationship) {
         throw ApiError.of('bad_request', `${from.type} has no relationship "${name}"`, { parameter: 'include' })
+      }
+      if (from.toMany.has(name)) {
+        // Two would multiply, and could go round in a circle.
+        if (spread) throw ApiError.of('bad_request', 'more than one to-many step in a path', { parameter: 'include' })
+        spread = true
       }
       const next = level.get(name) ?? new Map<string, never>()
       level.set(name, next)
@@ -193,7 +206,8 @@ function reachable(
 ): Map<string, ResourceDefinition> {
   if (found.has(definition.type)) return found
   found.set(definition.type, definition)
-  for (const relationship of definition.relationships.values()) reachable(relationship.target(), found)
+  for (const { target } of definition.relationships.values()) reachable(target(), found)
+  for (const { target } of definition.toMany.values()) reachable(target(), found)
   return found
 }
 

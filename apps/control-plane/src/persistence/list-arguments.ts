@@ -1,4 +1,4 @@
-import type { FilterTerm, IncludeTree, ListQuery, Page, ResourceDefinition } from '../jsonapi/index.ts'
+import type { FilterTerm, IncludeTree, ListQuery, ResourceDefinition } from '../jsonapi/index.ts'
 
 /** Arguments of Prisma's `findMany` and `count` for a JSON:API query. Fields were checked against the definition before. */
 export interface ListArguments {
@@ -12,23 +12,6 @@ export interface ListArguments {
 /** Prisma's `skip` is 32 bits; no table that is paged by number has so many rows. */
 const skipMax = 2_147_483_647
 
-/** What a page needs of a Prisma model. */
-interface Listed<R> {
-  findMany(page: ListArguments): Promise<R[]>
-  count(all: Pick<ListArguments, 'where'>): Promise<number>
-}
-
-/** The rows of the page that a query asks for, and how many there are in all. */
-export async function readPage<R>(
-  model: Listed<R>,
-  definition: ResourceDefinition,
-  query: ListQuery,
-): Promise<Page<R>> {
-  const page = listArguments(definition, query)
-  const [rows, total] = await Promise.all([model.findMany(page), model.count({ where: page.where })])
-  return { rows, total }
-}
-
 export function listArguments(definition: ResourceDefinition, query: ListQuery): ListArguments {
   const { page } = query
   return {
@@ -40,17 +23,16 @@ export function listArguments(definition: ResourceDefinition, query: ListQuery):
   }
 }
 
-/** `{ include }` for the related rows, or nothing when there are none to load. */
+/** `{ include }` for the related rows of to-one steps (see `loadToMany` for the others), or nothing when there are none. */
 export function includeArgument(definition: ResourceDefinition, tree: IncludeTree | null): { include?: object } {
-  if (tree === null || tree.size === 0) return {}
   const include: Record<string, unknown> = {}
-  for (const [name, subtree] of tree) {
+  for (const [name, subtree] of tree ?? []) {
     const relationship = definition.relationships.get(name)
     if (!relationship) continue
     const nested = includeArgument(relationship.target(), subtree)
     include[relationship.field] = nested.include ? nested : true
   }
-  return { include }
+  return Object.keys(include).length > 0 ? { include } : {}
 }
 
 function condition({ field, operator, values, nullable }: FilterTerm): object {

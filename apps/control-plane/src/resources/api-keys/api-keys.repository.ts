@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
 import type { ApiKey, Prisma } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, readPage, type Transaction } from '../../persistence/index.ts'
+import { Database, readPage, readRow, type Transaction } from '../../persistence/index.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
 
 export type ApiKeyRow = ApiKey
@@ -11,11 +11,11 @@ export class ApiKeysRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<ApiKeyRow>> {
-    return readPage(this.database.prisma.apiKey, apiKeyResource, query)
+    return readPage(this.database.prisma, apiKeyResource, query)
   }
 
   async find(id: string, include: IncludeTree | null = null): Promise<ApiKeyRow | null> {
-    return this.database.prisma.apiKey.findUnique({ where: { id }, ...includeArgument(apiKeyResource, include) })
+    return readRow(this.database.prisma, apiKeyResource, id, include)
   }
 
   /** The row, kept from changing until the transaction ends. */

@@ -11,7 +11,7 @@ export class PlansRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<PlanRow>> {
-    return readPage(this.database.prisma.plan, planResource, query)
+    return readPage(this.database.prisma, planResource, query)
   }
 
   async find(id: string, from: Transaction = this.database.prisma): Promise<PlanRow | null> {

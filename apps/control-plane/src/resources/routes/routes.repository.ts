@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page, RowFields } from '../../jsonapi/index.ts'
 import { Prisma, type Route } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, readPage, type Transaction } from '../../persistence/index.ts'
+import { Database, readPage, readRow, type Transaction } from '../../persistence/index.ts'
 import type { RouteInput } from './routes.input.ts'
 import { routeResource } from './routes.resource.ts'
 
@@ -14,11 +14,11 @@ export class RoutesRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<RouteRow>> {
-    return readPage(this.database.prisma.route, routeResource, query)
+    return readPage(this.database.prisma, routeResource, query)
   }
 
   async find(id: string, include: IncludeTree | null = null): Promise<RouteRow | null> {
-    return this.database.prisma.route.findUnique({ where: { id }, ...includeArgument(routeResource, include) })
+    return readRow(this.database.prisma, routeResource, id, include)
   }
 
   /** The row, kept from changing until the transaction ends. */

@@ -11,7 +11,7 @@ export class UpstreamsRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<UpstreamRow>> {
-    return readPage(this.database.prisma.upstream, upstreamResource, query)
+    return readPage(this.database.prisma, upstreamResource, query)
   }
 
   async find(id: string, from: Transaction = this.database.prisma): Promise<UpstreamRow | null> {

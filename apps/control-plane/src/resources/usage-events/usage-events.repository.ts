@@ -8,7 +8,7 @@ import {
   type Row,
 } from '../../jsonapi/index.ts'
 import type { UsageEvent } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, listArguments } from '../../persistence/index.ts'
+import { Database, includeArgument, listArguments, loadToMany } from '../../persistence/index.ts'
 import { usageEventResource } from './usage-events.resource.ts'
 
 export type UsageEventRow = UsageEvent
@@ -71,6 +71,7 @@ export class UsageEventsRepository {
       const { field, idField, target } = relationship
       const ids = new Set(rows.map((row) => valueOf(row, idField)).filter((id) => typeof id === 'string'))
       const related = await load[name]?.({ where: { id: { in: [...ids] } }, ...includeArgument(target(), subtree) })
+      await loadToMany(this.database.prisma, target(), related ?? [], subtree)
       const byId = new Map<unknown, Row>(related?.map((row) => [row.id, row]))
       complete = complete.map((row) => ({ ...row, [field]: byId.get(valueOf(row, idField)) ?? null }))
     }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
 import type { Prisma, User } from '../../persistence/generated/client.ts'
-import { Database, includeArgument, readPage, type Transaction } from '../../persistence/index.ts'
+import { Database, readPage, readRow, type Transaction } from '../../persistence/index.ts'
 import { userResource } from './users.resource.ts'
 
 export type UserRow = User
@@ -11,11 +11,11 @@ export class UsersRepository {
   constructor(private readonly database: Database) {}
 
   async list(query: ListQuery): Promise<Page<UserRow>> {
-    return readPage(this.database.prisma.user, userResource, query)
+    return readPage(this.database.prisma, userResource, query)
   }
 
   async find(id: string, include: IncludeTree | null = null): Promise<UserRow | null> {
-    return this.database.prisma.user.findUnique({ where: { id }, ...includeArgument(userResource, include) })
+    return readRow(this.database.prisma, userResource, id, include)
   }
 
   /** The row, kept from changing until the transaction ends. */

@@ -1,0 +1,99 @@
+// Not by index.ts, which comes back here.
+import {
+  camelCase,
+  inverseField,
+  valueOf,
+  type ResourceDefinition,
+  type Row,
+  type ToMany,
+} from '../jsonapi/definition.ts'
+import { includedMax, type IncludeTree } from '../jsonapi/document.ts'
+import type { ListQuery, Page } from '../jsonapi/index.ts'
+import type { Transaction } from './database.ts'
+import { Prisma } from './generated/client.ts'
+import { includeArgument, listArguments, type ListArguments } from './list-arguments.ts'
+
+/** What is asked of a Prisma model. */
+interface Model {
+  findMany(query: Partial<ListArguments>): Promise<Row[]>
+  findUnique(query: { where: { id: string }; include?: object }): Promise<Row | null>
+  count(all: Pick<ListArguments, 'where'>): Promise<number>
+}
+
+/** The rows of the page that a query asks for, with the related ones that it includes, and how many there are in all. */
+export async function readPage<R extends Row>(
+  prisma: Transaction,
+  definition: ResourceDefinition,
+  query: ListQuery,
+): Promise<Page<R>> {
+  const model = modelOf(prisma, definition)
+  const page = listArguments(definition, query)
+  const [rows, total] = await Promise.all([model.findMany(page), model.count({ where: page.where })])
+  await loadToMany(prisma, definition, rows, query.include)
+  return { rows: rows as R[], total }
+}
+
+/** A row with the related ones that `include` names, or null. */
+export async function readRow<R extends Row>(
+  prisma: Transaction,
+  definition: ResourceDefinition,
+  id: string,
+  include: IncludeTree | null = null,
+): Promise<R | null> {
+  const row = await modelOf(prisma, definition).findUnique({ where: { id }, ...includeArgument(definition, include) })
+  if (row) await loadToMany(prisma, definition, [row], include)
+  return row as R | null
+}
+
+/** Loads what to-many steps of `include` name into rows whose to-one steps are loaded. */
+export async function loadToMany(
+  prisma: Transaction,
+  definition: ResourceDefinition,
+  rows: readonly Row[],
+  include: IncludeTree | null,
+): Promise<void> {
+  for (const [name, subtree] of include ?? []) {
+    const one = definition.relationships.get(name)
+    const many = definition.toMany.get(name)
+    if (one) {
+      const related = rows.flatMap((row) => (valueOf(row, one.field) as Row | null | undefined) ?? [])
+      await loadToMany(prisma, one.target(), related, subtree)
+    } else if (many) {
+      const related = await newestOfEach(prisma, many, [...new Set(rows.map(({ id }) => id))], subtree)
+      for (const row of rows) Object.assign(row, { [many.field]: related.get(row.id) ?? [] })
+    }
+  }
+}
+
+/**
+ * Of each parent the newest related rows, in the order of the related collection, as many as are included and one more.
+ * Prisma would read all of them to keep those.
+ */
+async function newestOfEach(
+  prisma: Transaction,
+  many: ToMany,
+  parents: string[],
+  include: IncludeTree,
+): Promise<Map<string, Row[]>> {
+  const target = many.target()
+  const table = Prisma.raw(`"${target.type}"`)
+  const column = Prisma.raw(`"${many.inverse}_id"`)
+  const newest = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT newest.id FROM unnest(${parents}::text[]) AS parent (id) CROSS JOIN LATERAL (
+      SELECT id FROM ${table} WHERE ${column} = parent.id ORDER BY created_at DESC, id DESC LIMIT ${includedMax + 1}
+    ) newest`
+  const rows = await modelOf(prisma, target).findMany({
+    where: { AND: [{ id: { in: newest.map(({ id }) => id) } }] },
+    orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+    ...includeArgument(target, include),
+  })
+  return Map.groupBy(rows, (row) => valueOf(row, inverseField(many)) as string)
+}
+
+/** Models are named after types: `group_members` is `groupMember`. */
+function modelOf(prisma: Transaction, { type }: ResourceDefinition): Model {
+  const name = camelCase(type.replace(/ies$/, 'y').replace(/s$/, ''))
+  const model = (prisma as unknown as Record<string, Model | undefined>)[name]
+  if (!model) throw new Error(`there is no model "${name}"`)
+  return model
+}
