@@ -1,4 +1,4 @@
-import type { ResourceDefinition } from './definition.ts'
+import type { ResourceDefinition, ToMany } from './definition.ts'
 import type { InputClass } from './input.ts'
 import type { JsonSchema } from './json-schema.ts'
 
@@ -10,6 +10,7 @@ export type EndpointNote =
   | { kind: 'list' | 'item' | 'write' | 'id'; definition: ResourceDefinition }
   | { kind: 'creation' | 'update'; definition: ResourceDefinition; Input: InputClass<object> }
   | { kind: 'related' | 'linkage' | 'replacement'; definition: ResourceDefinition }
+  | { kind: 'manyLinkage' | 'manyChange'; definition: ResourceDefinition; many: ToMany }
   | { kind: 'description'; description: EndpointDescription }
 
 /** What the parameters of a method do not tell, or tell wrongly. */

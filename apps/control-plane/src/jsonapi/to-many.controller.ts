@@ -5,6 +5,7 @@ import { CurrentActor, type Actor } from '../auth/index.ts'
 import { collectionAnswer, deletedAnswer, linkagePageAnswer, type Answer } from './answer.ts'
 import { readLinkages } from './body.ts'
 import { inverseField, type ResourceDefinition, type Row, type ToMany } from './definition.ts'
+import { Noted } from './endpoint.note.ts'
 import type { Page } from './page.ts'
 import { FromBarePath, FromPath } from './parameters.ts'
 import { readLinkageQuery, readListQuery, type ListQuery } from './query.ts'
@@ -44,6 +45,7 @@ export function toManyEndpoints(
     ) {}
 
     @Get(`:id/${name}`)
+    @Noted({ kind: 'list', definition: many.target() })
     async related(@FromPath(definition) id: string, @Req() request: FastifyRequest): Promise<Answer> {
       const query = readListQuery(many.target(), request.url)
       const parent = await this.service.get(id, null)
@@ -51,6 +53,7 @@ export function toManyEndpoints(
     }
 
     @Get(`:id/relationships/${name}`)
+    @Noted({ kind: 'manyLinkage', definition, many })
     async linkage(@FromPath(definition) id: string, @Req() request: FastifyRequest): Promise<Answer> {
       const query = readLinkageQuery(many.target(), request.url)
       const parent = await this.service.get(id, null)
@@ -58,6 +61,7 @@ export function toManyEndpoints(
     }
 
     @Post(`:id/relationships/${name}`)
+    @Noted({ kind: 'manyChange', definition, many })
     async add(
       @FromBarePath(definition) id: string,
       @Body() body: unknown,
@@ -68,6 +72,7 @@ export function toManyEndpoints(
     }
 
     @Delete(`:id/relationships/${name}`)
+    @Noted({ kind: 'manyChange', definition, many })
     async remove(
       @FromBarePath(definition) id: string,
       @Body() body: unknown,
@@ -78,6 +83,7 @@ export function toManyEndpoints(
     }
 
     @Patch(`:id/relationships/${name}`)
+    @Noted({ kind: 'manyChange', definition, many })
     async replace(@FromBarePath(definition) id: string): Promise<Answer> {
       await this.service.get(id, null)
       throw refused(`${name} is not replaced as a whole`)
