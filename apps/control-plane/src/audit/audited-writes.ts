@@ -4,6 +4,7 @@ import type { Actor } from '../auth/index.ts'
 import { appendConfigChange } from '../config-publisher/index.ts'
 import { requireChecked, type Written } from '../jsonapi/index.ts'
 import { Database, databaseProblem, type Transaction } from '../persistence/index.ts'
+import { appendWebhookEvents, type WebhookEvent } from '../webhook-outbox/index.ts'
 import type { AuditEntry } from './audit-entry.ts'
 import { AuditRepository } from './audit.repository.ts'
 
@@ -13,6 +14,8 @@ export interface Effect<R> {
   audit: readonly AuditEntry[]
   /** Empty when no worker needs to know: then no revision is made. */
   items: ConfigItem[]
+  /** What webhooks are told of it. */
+  events?: readonly WebhookEvent[]
 }
 
 const triesMax = 3
@@ -38,8 +41,9 @@ export class AuditedWrites {
 
   private async runOnce<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
     return this.database.prisma.$transaction(async (tx) => {
-      const { row, audit, items } = await work(tx)
+      const { row, audit, items, events = [] } = await work(tx)
       requireChecked()
+      await appendWebhookEvents(tx, events)
       // From here to the commit no other write can get a revision.
       const revision = items.length > 0 ? await appendConfigChange(tx, items, actor) : await this.audit.revision(tx)
       if (audit.length > 0) await this.audit.insert(tx, audit, actor, items.length > 0 ? revision : null)

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Database } from '../persistence/index.ts'
 
 /** The newest folder of prisma/migrations; a test holds the two together. */
-export const newestMigration = '20261121000000_init'
+export const newestMigration = '20261122030000_webhooks'
 
 @Injectable()
 export class HealthRepository {

@@ -16,6 +16,7 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
+import { resourceEvent } from '../../webhook-outbox/index.ts'
 import type { ApiKeyInput } from './api-keys.input.ts'
 import { ApiKeysRepository, type ApiKeyRow } from './api-keys.repository.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
@@ -67,7 +68,12 @@ export class ApiKeysService {
       const before = existing(apiKeyResource, id, await this.keys.lock(tx, id))
       if (before.revokedAt !== null) return { row: before, audit: [], items: [] }
       const row = await this.keys.update(tx, id, { revokedAt: new Date() })
-      return { row, audit: [auditEntry(apiKeyResource, 'revoke', before, row)], items: [keyItem(row)] }
+      return {
+        row,
+        audit: [auditEntry(apiKeyResource, 'revoke', before, row)],
+        items: [keyItem(row)],
+        events: [resourceEvent('key.revoked', apiKeyResource, before, row)],
+      }
     })
   }
 
@@ -79,6 +85,8 @@ export class ApiKeysService {
         row: null,
         audit: [auditEntry(apiKeyResource, 'delete', before, null)],
         items: [{ kind: 'key', op: 'delete', id }],
+        // It stops working, unless it had before.
+        events: before.revokedAt === null ? [resourceEvent('key.revoked', apiKeyResource, before, null)] : [],
       }
     })
   }
@@ -89,7 +97,12 @@ export class ApiKeysService {
       ...{ userId: input.user_id, scopes: input.scopes },
       expiresAt: input.expires_at ? parseTimestamp(input.expires_at) : null,
     })
-    return { row, audit: [auditEntry(apiKeyResource, 'create', null, row)], items: [keyItem(row)] }
+    return {
+      row,
+      audit: [auditEntry(apiKeyResource, 'create', null, row)],
+      items: [keyItem(row)],
+      events: [resourceEvent('key.created', apiKeyResource, null, row)],
+    }
   }
 }
 

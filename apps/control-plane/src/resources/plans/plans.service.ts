@@ -1,7 +1,7 @@
 import { ApiError } from '@apigate/errors'
 import { newId } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
-import { auditEntry, AuditedWrites, type AuditEntry } from '../../audit/index.ts'
+import { auditEntry, AuditedWrites, type Effect } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
 import { planItem } from '../../config-publisher/index.ts'
 import {
@@ -17,6 +17,7 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
+import { resourceEvent } from '../../webhook-outbox/index.ts'
 import type { PlanInput } from './plans.input.ts'
 import { PlansRepository, type PlanRow } from './plans.repository.ts'
 import { planResource } from './plans.resource.ts'
@@ -63,7 +64,7 @@ export class PlansService {
       const fields = fieldsOf(input)
       const cleared = input.is_default && !before.isDefault ? await this.clearDefault(tx, { ...before, ...fields }) : []
       const row = await this.plans.update(tx, id, fields)
-      return { row, audit: [...cleared, auditEntry(planResource, 'update', before, row)], items: [planItem(row)] }
+      return { row, ...effect([...cleared, { verb: 'update', before, after: row }]), items: [planItem(row)] }
     })
   }
 
@@ -77,7 +78,7 @@ export class PlansService {
       await this.plans.delete(tx, id)
       return {
         row: null,
-        audit: [auditEntry(planResource, 'delete', before, null)],
+        ...effect([{ verb: 'delete', before, after: null }]),
         items: [{ kind: 'plan', op: 'delete', id }],
       }
     })
@@ -100,7 +101,7 @@ export class PlansService {
 
   private async insert(tx: Transaction, id: string | undefined, input: PlanInput) {
     const fields = { id: id ?? newId('plan'), name: '', ...fieldsOf(input) }
-    const cleared: AuditEntry[] = []
+    const cleared: PlanChange[] = []
     if (input.is_default) {
       await this.plans.lockDefault(tx)
       cleared.push(...(await this.clearDefault(tx, fields)))
@@ -108,17 +109,30 @@ export class PlansService {
     // Who sells what goes beyond the quota wants it to go beyond.
     const quotaMode = input.quota_mode ?? ((input.overage_price ?? 0) > 0 ? 'soft' : 'hard')
     const row = await this.plans.insert(tx, { ...fields, quotaMode })
-    return { row, audit: [...cleared, auditEntry(planResource, 'create', null, row)], items: [planItem(row)] }
+    return { row, ...effect([...cleared, { verb: 'create', before: null, after: row }]), items: [planItem(row)] }
   }
 
   /** Makes room for a new default plan. */
-  private async clearDefault(tx: Transaction, next: { enabled?: boolean }): Promise<AuditEntry[]> {
+  private async clearDefault(tx: Transaction, next: { enabled?: boolean }): Promise<PlanChange[]> {
     if (next.enabled === false)
       throw InputError.of('validation_error', 'is_default', 'a disabled plan cannot be the default')
     const before = await this.plans.findDefault(tx)
     if (before === null) return []
     const row = await this.plans.update(tx, before.id, { isDefault: false })
-    return [auditEntry(planResource, 'update', before, row)]
+    return [{ verb: 'update', before, after: row }]
+  }
+}
+
+interface PlanChange {
+  verb: 'create' | 'update' | 'delete'
+  before: PlanRow | null
+  after: PlanRow | null
+}
+
+function effect(changes: PlanChange[]): Pick<Effect<PlanRow>, 'audit' | 'events'> {
+  return {
+    audit: changes.map(({ verb, before, after }) => auditEntry(planResource, verb, before, after)),
+    events: changes.map(({ before, after }) => resourceEvent('plan.changed', planResource, before, after)),
   }
 }
 

@@ -17,6 +17,7 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import { UpstreamsService } from '../upstreams/index.ts'
+import { resourceEvent } from '../../webhook-outbox/index.ts'
 import type { HostMatchType, RouteInput } from './routes.input.ts'
 import { RoutesRepository, type RouteColumns, type RouteRow } from './routes.repository.ts'
 import { routeResource } from './routes.resource.ts'
@@ -47,7 +48,12 @@ export class RoutesService {
     return this.writes.run(actor, async (tx) => {
       await this.upstreams.mustExist(tx, route.upstreamId)
       const row = await this.routes.insert(tx, route)
-      return { row, audit: [auditEntry(routeResource, 'create', null, row)], items: [routeItem(row)] }
+      return {
+        row,
+        audit: [auditEntry(routeResource, 'create', null, row)],
+        items: [routeItem(row)],
+        events: [resourceEvent('route.changed', routeResource, null, row)],
+      }
     })
   }
 
@@ -60,7 +66,12 @@ export class RoutesService {
       checkCompiles(merged(before, columns))
       if (input.upstream_id !== undefined) await this.upstreams.mustExist(tx, input.upstream_id)
       const row = await this.routes.update(tx, id, columns)
-      return { row, audit: [auditEntry(routeResource, 'update', before, row)], items: [routeItem(row)] }
+      return {
+        row,
+        audit: [auditEntry(routeResource, 'update', before, row)],
+        items: [routeItem(row)],
+        events: [resourceEvent('route.changed', routeResource, before, row)],
+      }
     })
   }
 
@@ -72,6 +83,7 @@ export class RoutesService {
         row: null,
         audit: [auditEntry(routeResource, 'delete', before, null)],
         items: [{ kind: 'route', op: 'delete', id }],
+        events: [resourceEvent('route.changed', routeResource, before, null)],
       }
     })
   }

@@ -16,6 +16,7 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import { PlansService } from '../plans/index.ts'
+import { resourceEvent, type WebhookEvent } from '../../webhook-outbox/index.ts'
 import type { UserInput } from './users.input.ts'
 import { UsersRepository, type UserRow } from './users.repository.ts'
 import { userResource } from './users.resource.ts'
@@ -45,7 +46,12 @@ export class UsersService {
         ...{ id: id ?? newId('usr'), email: '', ...rowFields(input) },
         ...{ planId: plan.id, trialEndsAt: trialEnd(plan.trialDays) },
       })
-      return { row, audit: [auditEntry(userResource, 'create', null, row)], items: [userItem(row)] }
+      return {
+        row,
+        audit: [auditEntry(userResource, 'create', null, row)],
+        items: [userItem(row)],
+        events: [resourceEvent('user.created', userResource, null, row)],
+      }
     })
   }
 
@@ -58,7 +64,12 @@ export class UsersService {
       const moves = input.plan_id !== undefined && input.plan_id !== before.planId
       const trial = moves ? { trialEndsAt: trialEnd((await this.plans.assignable(tx, input.plan_id)).trialDays) } : {}
       const row = await this.users.update(tx, id, { ...rowFields(input), ...trial })
-      return { row, audit: [auditEntry(userResource, 'update', before, row)], items: [userItem(row)] }
+      return {
+        row,
+        audit: [auditEntry(userResource, 'update', before, row)],
+        items: [userItem(row)],
+        events: updateEvents(before, row),
+      }
     })
   }
 
@@ -79,6 +90,16 @@ export class UsersService {
       }
     })
   }
+}
+
+function updateEvents(before: UserRow, row: UserRow): WebhookEvent[] {
+  const suspended = row.status === 'suspended' && before.status !== 'suspended'
+  const types = [
+    'user.updated' as const,
+    ...(suspended ? (['user.suspended'] as const) : []),
+    ...(row.planId === before.planId ? [] : (['plan.changed'] as const)),
+  ]
+  return types.map((type) => resourceEvent(type, userResource, before, row))
 }
 
 function trialEnd(trialDays: number): Date | null {

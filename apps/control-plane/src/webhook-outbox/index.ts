@@ -1,0 +1,2 @@
+export * from './webhook.event.ts'
+export * from './webhook.outbox.ts'
