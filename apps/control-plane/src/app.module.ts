@@ -9,6 +9,7 @@ import { HealthModule } from './health/index.ts'
 import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { ApiKeysModule } from './resources/api-keys/index.ts'
+import { AuditEventsModule } from './resources/audit-events/index.ts'
 import { PlansModule } from './resources/plans/index.ts'
 import { RoutesModule } from './resources/routes/index.ts'
 import { UpstreamsModule } from './resources/upstreams/index.ts'
@@ -38,6 +39,7 @@ export class AppModule {
         UpstreamsModule,
         RoutesModule,
         UsageEventsModule,
+        AuditEventsModule,
       ],
       providers: [
         // The second is within the first: it sees what the controller answers.

@@ -8,7 +8,7 @@ import {
   type ToMany,
 } from '../jsonapi/definition.ts'
 import { includedMax, type IncludeTree } from '../jsonapi/document.ts'
-import type { ListQuery, Page } from '../jsonapi/index.ts'
+import type { ListQuery, Page, PageRequest } from '../jsonapi/index.ts'
 import type { Transaction } from './database.ts'
 import { Prisma } from './generated/client.ts'
 import { includeArgument, listArguments, type ListArguments } from './list-arguments.ts'
@@ -20,7 +20,10 @@ interface Model {
   count(all: Pick<ListArguments, 'where'>): Promise<number>
 }
 
-/** The rows of the page that a query asks for, with the related ones that it includes, and how many there are in all. */
+/**
+ * The rows of the page that a query asks for, with the related ones that it includes, and how many there are in all (by
+ * number) or whether more follow (by cursor).
+ */
 export async function readPage<R extends Row>(
   prisma: Transaction,
   definition: ResourceDefinition,
@@ -28,9 +31,38 @@ export async function readPage<R extends Row>(
 ): Promise<Page<R>> {
   const model = modelOf(prisma, definition)
   const page = listArguments(definition, query)
-  const [rows, total] = await Promise.all([model.findMany(page), model.count({ where: page.where })])
+  const { rows, ...rest } =
+    query.page.kind === 'cursor' ? await readFrom(model, page, query.page) : await readNumbered(model, page)
   await loadToMany(prisma, definition, rows, query.include)
-  return { rows: rows as R[], total }
+  return { rows: rows as R[], ...rest }
+}
+
+async function readNumbered(model: Model, page: ListArguments): Promise<Page<Row>> {
+  const [rows, total] = await Promise.all([model.findMany(page), model.count({ where: page.where })])
+  return { rows, total }
+}
+
+/** Newest first, from a place in the order: an index range whose cost does not grow with the depth. */
+async function readFrom(
+  model: Model,
+  { where, include }: ListArguments,
+  { direction, cursor, size }: Extract<PageRequest, { kind: 'cursor' }>,
+): Promise<Page<Row>> {
+  const [order, side, sideOrAt] =
+    direction === 'after' ? (['desc', 'lt', 'lte'] as const) : (['asc', 'gt', 'gte'] as const)
+  // The first condition bounds the range of the index, the second cuts it to the row.
+  const place = cursor && [
+    { createdAt: { [sideOrAt]: cursor.createdAt } },
+    { OR: [{ createdAt: { [side]: cursor.createdAt } }, { id: { [side]: cursor.id } }] },
+  ]
+  const found = await model.findMany({
+    where: { AND: [...where.AND, ...(place ?? [])] },
+    orderBy: [{ createdAt: order }, { id: order }],
+    take: size + 1,
+    ...(include && { include }),
+  })
+  const rows = found.slice(0, size)
+  return { rows: order === 'desc' ? rows : rows.toReversed(), more: found.length > size }
 }
 
 /** A row with the related ones that `include` names, or null. */
