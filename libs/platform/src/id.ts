@@ -1,6 +1,19 @@
 import { randomBytes } from 'node:crypto'
 
-export type IdPrefix = 'usr' | 'plan' | 'key' | 'rte' | 'ups' | 'grp' | 'gmb' | 'whk' | 'whe' | 'whd' | 'evt' | 'ses' | 'aud'
+export type IdPrefix =
+  | 'usr'
+  | 'plan'
+  | 'key'
+  | 'rte'
+  | 'ups'
+  | 'grp'
+  | 'gmb'
+  | 'whk'
+  | 'whe'
+  | 'whd'
+  | 'evt'
+  | 'ses'
+  | 'aud'
 
 let lastMs = -1
 let lastValue = 0n
