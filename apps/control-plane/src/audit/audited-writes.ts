@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConfigItem } from '@apigate/core'
 import { Injectable } from '@nestjs/common'
 import type { Actor } from '../auth/index.ts'
@@ -18,36 +19,83 @@ export interface Effect<R> {
   events?: readonly WebhookEvent[]
 }
 
+/** A transaction and what the writes in it have done so far. */
+interface UnitOfWork {
+  tx: Transaction
+  effects: Effect<unknown>[]
+}
+
 const triesMax = 3
+/** Of many writes as one; a single one has the database's own limit. */
+const togetherMsMax = 120_000
 
 /** The way of every admin write: resource, audit trail and configuration change commit together or not at all. */
 @Injectable()
 export class AuditedWrites {
+  private readonly units = new AsyncLocalStorage<UnitOfWork>()
+
   constructor(
     private readonly database: Database,
     private readonly audit: AuditRepository,
   ) {}
 
-  /** @param work is done again, from the start, when its transaction loses against another one. */
+  /**
+   * @param work is done again, from the start, when its transaction loses against another one.
+   * @returns within `together`, a revision of 0: there is none before all of it is done.
+   */
   async run<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
+    const unit = this.units.getStore()
+    if (unit !== undefined) return { row: await join(unit, work), revision: 0n }
+    return this.transaction(actor, (own) => join(own, work))
+  }
+
+  /**
+   * Makes all that `work` runs one transaction with one revision, whichever services do it (docs/decisions/0012).
+   *
+   * @param work as with `run`.
+   */
+  async together<T>(actor: Actor, work: () => Promise<T>): Promise<Written<T>> {
+    return this.transaction(actor, (unit) => this.units.run(unit, work), togetherMsMax)
+  }
+
+  private async transaction<T>(
+    actor: Actor,
+    work: (unit: UnitOfWork) => Promise<T>,
+    timeout?: number,
+  ): Promise<Written<T>> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.runOnce(actor, work)
+        return await this.database.prisma.$transaction(
+          async (tx) => {
+            const unit: UnitOfWork = { tx, effects: [] }
+            const row = await work(unit)
+            requireChecked()
+            return { row, revision: await this.finish(unit, actor) }
+          },
+          { ...(timeout !== undefined && { timeout }) },
+        )
       } catch (error) {
         if (tries === triesMax || databaseProblem(error)?.kind !== 'lost') throw error
       }
     }
   }
 
-  private async runOnce<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
-    return this.database.prisma.$transaction(async (tx) => {
-      const { row, audit, items, events = [] } = await work(tx)
-      requireChecked()
-      await appendWebhookEvents(tx, events)
-      // From here to the commit no other write can get a revision.
-      const revision = items.length > 0 ? await appendConfigChange(tx, items, actor) : await this.audit.revision(tx)
-      if (audit.length > 0) await this.audit.insert(tx, audit, actor, items.length > 0 ? revision : null)
-      return { row, revision }
-    })
+  private async finish({ tx, effects }: UnitOfWork, actor: Actor): Promise<bigint> {
+    const items = effects.flatMap((effect) => effect.items)
+    const entries = effects.flatMap((effect) => effect.audit)
+    await appendWebhookEvents(
+      tx,
+      effects.flatMap(({ events = [] }) => events),
+    )
+    // From here to the commit no other write can get a revision.
+    const revision = items.length > 0 ? await appendConfigChange(tx, items, actor) : await this.audit.revision(tx)
+    if (entries.length > 0) await this.audit.insert(tx, entries, actor, items.length > 0 ? revision : null)
+    return revision
   }
+}
+
+async function join<R>(unit: UnitOfWork, work: (tx: Transaction) => Promise<Effect<R>>): Promise<R> {
+  const effect = await work(unit.tx)
+  unit.effects.push(effect)
+  return effect.row
 }

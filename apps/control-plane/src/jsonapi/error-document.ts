@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ApiError, errorObject, type ErrorCode, type ErrorObject } from '@apigate/errors'
 import { databaseProblem } from '../persistence/index.ts'
-import { InputError } from './input.error.ts'
+import { EntryError, InputError } from './input.error.ts'
 import { pointerTo } from './pointer.ts'
 
 /** The part of a request that tells where an error lies. */
@@ -26,7 +26,9 @@ const codeByStatus: Readonly<Record<number, ErrorCode>> = {
  * What a client is told of an error. What is not for clients becomes `internal_error` with an id and no details; the caller
  * logs the error under that id.
  */
-export function toApiError(error: unknown, { method, body }: ErrorContext): ApiError {
+export function toApiError(error: unknown, context: ErrorContext): ApiError {
+  const { method, body } = context
+  if (error instanceof EntryError) return toApiError(error.cause, context)
   if (error instanceof ApiError) return error
   if (error instanceof InputError) {
     const [first, ...rest] = error.problems.map(({ code, field, detail }) =>

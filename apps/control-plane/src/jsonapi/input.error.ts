@@ -24,3 +24,15 @@ export class InputError extends Error {
     return new InputError([{ code, field, detail }])
   }
 }
+
+/** Thrown by what takes many inputs at once about one of them; alone it is as its cause. */
+export class EntryError extends Error {
+  override readonly name = 'EntryError'
+
+  constructor(
+    readonly index: number,
+    override readonly cause: unknown,
+  ) {
+    super(`entry ${index}: ${String(cause)}`)
+  }
+}

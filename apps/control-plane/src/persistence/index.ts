@@ -1,5 +1,6 @@
 export * from './database.ts'
 export * from './database-problem.ts'
+export * from './insert-rows.ts'
 export * from './list-arguments.ts'
 export * from './persistence.module.ts'
 export * from './read-rows.ts'

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
 import type { ApiKey, Prisma } from '../../persistence/generated/client.ts'
-import { Database, readPage, readRow, type Transaction } from '../../persistence/index.ts'
+import { Database, insertRows, readPage, readRow, type Transaction } from '../../persistence/index.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
 
 export type ApiKeyRow = ApiKey
@@ -24,8 +24,8 @@ export class ApiKeysRepository {
     return tx.apiKey.findUnique({ where: { id } })
   }
 
-  async insert(tx: Transaction, data: Prisma.ApiKeyUncheckedCreateInput): Promise<ApiKeyRow> {
-    return tx.apiKey.create({ data })
+  async insert(tx: Transaction, rows: readonly ApiKeyRow[]): Promise<void> {
+    await insertRows(tx, 'api_keys', rows)
   }
 
   async update(tx: Transaction, id: string, data: Prisma.ApiKeyUncheckedUpdateInput): Promise<ApiKeyRow> {
@@ -36,8 +36,18 @@ export class ApiKeysRepository {
     await tx.apiKey.delete({ where: { id } })
   }
 
-  async userExists(tx: Transaction, id: string): Promise<boolean> {
-    return (await tx.user.findUnique({ where: { id }, select: { id: true } })) !== null
+  /** Those of the ids that keys have. */
+  async idsAmong(tx: Transaction, ids: string[]): Promise<string[]> {
+    if (ids.length === 0) return []
+    const found = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM api_keys WHERE id = ANY (${ids})`
+    return found.map(({ id }) => id)
+  }
+
+  /** Those of the ids that users have. */
+  async usersAmong(tx: Transaction, ids: string[]): Promise<string[]> {
+    if (ids.length === 0) return []
+    const found = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM users WHERE id = ANY (${ids})`
+    return found.map(({ id }) => id)
   }
 
   /** Whether a key with this digest is there; a second caller waits until the first one's transaction has ended. */

@@ -1,11 +1,12 @@
 import { hash, randomBytes } from 'node:crypto'
 import { keyPrefix } from '@apigate/core'
-import { newId } from '@apigate/platform'
+import { mapInTurns, newId } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
 import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
 import { keyItem } from '../../config-publisher/index.ts'
 import {
+  EntryError,
   existing,
   InputError,
   parseTimestamp,
@@ -37,28 +38,40 @@ export class ApiKeysService {
   }
 
   /** @returns the row, and the key itself, which is nowhere else: only its SHA-256 is stored. */
-  async create(
-    { id, input }: Creation<ApiKeyInput>,
-    actor: Actor,
-  ): Promise<{ written: Written<ApiKeyRow>; key: string }> {
-    if (!input.user_id && !input.scopes?.length) {
-      throw InputError.of('validation_error', 'user_id', 'a key needs a user, or scopes')
-    }
-    const key = `ak_${randomBytes(32).toString('hex')}`
-    const written = await this.writes.run(actor, async (tx) => {
-      if (input.user_id && !(await this.keys.userExists(tx, input.user_id))) {
-        throw InputError.of('not_found', 'user_id', `there is no user "${input.user_id}"`)
-      }
-      return this.insert(tx, id, key, input)
+  async create(creation: Creation<ApiKeyInput>, actor: Actor): Promise<{ written: Written<ApiKeyRow>; key: string }> {
+    const { row: made, revision } = await this.createMany([creation], actor)
+    const [{ row, key }] = made as [MadeKey]
+    return { written: { row, revision }, key }
+  }
+
+  /**
+   * The same for thousands at once, all or none, in order.
+   *
+   * @throws EntryError naming the first that cannot be made.
+   */
+  async createMany(creations: readonly Creation<ApiKeyInput>[], actor: Actor): Promise<Written<MadeKey[]>> {
+    creations.forEach(({ input }, index) => {
+      if (input.user_id || input.scopes?.length) return
+      throw new EntryError(index, InputError.of('validation_error', 'user_id', 'a key needs a user, or scopes'))
     })
-    return { written, key }
+    return this.writes.run(actor, async (tx) => {
+      await this.mustHaveUsers(tx, creations)
+      await this.mustBeFree(tx, creations)
+      const made = await mapInTurns(creations, perTurn, ({ id, input }) => {
+        const key = `ak_${randomBytes(32).toString('hex')}`
+        return { row: newRow(id, key, input), key }
+      })
+      return this.inserted(tx, made)
+    })
   }
 
   /** Makes this very key unless it is there already. */
   async createKnown(key: string, input: ApiKeyInput, actor: Actor): Promise<void> {
     await this.writes.run(actor, async (tx) => {
       const known = await this.keys.lockDigest(tx, digestOf(key))
-      return known ? { row: null, audit: [], items: [] } : this.insert(tx, undefined, key, input)
+      return known
+        ? { row: [], audit: [], items: [] }
+        : this.inserted(tx, [{ row: newRow(undefined, key, input), key }])
     })
   }
 
@@ -91,18 +104,60 @@ export class ApiKeysService {
     })
   }
 
-  private async insert(tx: Transaction, id: string | undefined, key: string, input: ApiKeyInput) {
-    const row = await this.keys.insert(tx, {
-      ...{ id: id ?? newId('key'), name: input.name, prefix: keyPrefix(key), digest: digestOf(key) },
-      ...{ userId: input.user_id, scopes: input.scopes },
-      expiresAt: input.expires_at ? parseTimestamp(input.expires_at) : null,
+  private async mustHaveUsers(tx: Transaction, creations: readonly Creation<ApiKeyInput>[]): Promise<void> {
+    const named = new Set(creations.flatMap(({ input }) => input.user_id ?? []))
+    const known = new Set(await this.keys.usersAmong(tx, [...named]))
+    creations.forEach(({ input: { user_id: id } }, index) => {
+      if (!id || known.has(id)) return
+      throw new EntryError(index, InputError.of('not_found', 'user_id', `there is no user "${id}"`))
     })
+  }
+
+  /** A violated index would not say which of many ids is taken. */
+  private async mustBeFree(tx: Transaction, creations: readonly Creation<ApiKeyInput>[]): Promise<void> {
+    const taken = new Set(await this.keys.idsAmong(tx, [...new Set(creations.flatMap(({ id }) => id ?? []))]))
+    creations.forEach(({ id }, index) => {
+      if (id === undefined) return
+      if (taken.has(id)) throw new EntryError(index, InputError.of('conflict', 'id', 'this id is taken'))
+      taken.add(id)
+    })
+  }
+
+  private async inserted(tx: Transaction, made: MadeKey[]) {
+    await this.keys.insert(
+      tx,
+      made.map(({ row }) => row),
+    )
+    const effects = await mapInTurns(made, perTurn, ({ row }) => ({
+      audit: auditEntry(apiKeyResource, 'create', null, row),
+      item: keyItem(row),
+      event: resourceEvent('key.created', apiKeyResource, null, row),
+    }))
     return {
-      row,
-      audit: [auditEntry(apiKeyResource, 'create', null, row)],
-      items: [keyItem(row)],
-      events: [resourceEvent('key.created', apiKeyResource, null, row)],
+      row: made,
+      audit: effects.map(({ audit }) => audit),
+      items: effects.map(({ item }) => item),
+      events: effects.map(({ event }) => event),
     }
+  }
+}
+
+/** A key is some ten microseconds of random numbers and digests. */
+const perTurn = 200
+
+export interface MadeKey {
+  row: ApiKeyRow
+  /** Shown once. */
+  key: string
+}
+
+function newRow(id: string | undefined, key: string, input: ApiKeyInput): ApiKeyRow {
+  const now = new Date()
+  return {
+    ...{ id: id ?? newId('key'), name: input.name ?? '', prefix: keyPrefix(key), digest: digestOf(key) },
+    ...{ userId: input.user_id ?? null, groupId: null, scopes: input.scopes ?? [] },
+    expiresAt: input.expires_at ? parseTimestamp(input.expires_at) : null,
+    ...{ lastUsed: null, revokedAt: null, rotatedFromId: null, createdAt: now, updatedAt: now },
   }
 }
 
