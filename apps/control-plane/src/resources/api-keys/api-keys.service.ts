@@ -157,7 +157,7 @@ function newRow(id: string | undefined, key: string, input: ApiKeyInput): ApiKey
     ...{ id: id ?? newId('key'), name: input.name ?? '', prefix: keyPrefix(key), digest: digestOf(key) },
     ...{ userId: input.user_id ?? null, groupId: null, scopes: input.scopes ?? [] },
     expiresAt: input.expires_at ? parseTimestamp(input.expires_at) : null,
-    ...{ lastUsed: null, revokedAt: null, rotatedFromId: null, createdAt: now, updatedAt: now },
+    ...{ lastUsed: null, revokedAt: null, rotatedFromId: null, expiryNotedAt: null, createdAt: now, updatedAt: now },
   }
 }
 
