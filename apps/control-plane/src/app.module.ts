@@ -10,6 +10,7 @@ import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { ApiKeysModule } from './resources/api-keys/index.ts'
 import { AuditEventsModule } from './resources/audit-events/index.ts'
+import { ConfigRevisionsModule } from './resources/config-revisions/index.ts'
 import { PlansModule } from './resources/plans/index.ts'
 import { RoutesModule } from './resources/routes/index.ts'
 import { UpstreamsModule } from './resources/upstreams/index.ts'
@@ -40,6 +41,7 @@ export class AppModule {
         RoutesModule,
         UsageEventsModule,
         AuditEventsModule,
+        ConfigRevisionsModule,
       ],
       providers: [
         // The second is within the first: it sees what the controller answers.

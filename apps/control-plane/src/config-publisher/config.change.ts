@@ -9,8 +9,16 @@ export interface ChangeActor {
   requestId: string | null
 }
 
+/** The kinds that a rollback restores; each has versions in `config_versions`. */
+export const versionedKinds = ['plan', 'upstream', 'route'] as const
+export type VersionedKind = (typeof versionedKinds)[number]
+
+function isVersioned(kind: ConfigItem['kind']): kind is VersionedKind {
+  return versionedKinds.some((versioned) => versioned === kind)
+}
+
 /**
- * Numbers a change and stores it, as one statement of the caller's transaction. The row lock on `config_head` is held until
+ * Numbers a change and stores it, with what admins read of it later, as one statement of the caller's transaction. The row lock on `config_head` is held until
  * the commit, which makes revisions gapless and puts them in commit order; so call it last, when the writes are done.
  * NOTIFY is sent by PostgreSQL at the commit, never for a transaction that is rolled back.
  *
@@ -28,8 +36,35 @@ export async function appendConfigChange(
       INSERT INTO config_changes (revision, epoch, items, actor_type, actor_id, request_id)
       SELECT revision, epoch, ${JSON.stringify(items)}::jsonb, ${actor.type}, ${actor.id}, ${actor.requestId} FROM head
       RETURNING revision
+    ), history AS (
+      INSERT INTO config_revisions (id, revision, actor_type, actor_id, request_id, touched)
+      SELECT revision::text, revision, ${actor.type}, ${actor.id}, ${actor.requestId},
+        ${JSON.stringify(countByKind(items))}::jsonb FROM head
     )
     SELECT revision, pg_notify(${channels.configChange}, revision::text)::text FROM change`
   if (change === undefined) throw new Error('config_head has no row: the database is not migrated')
+  await keepVersions(tx, change.revision, items)
   return change.revision
+}
+
+/** Keeps what a rollback brings back; keys and users are never brought back to life. */
+async function keepVersions(tx: Prisma.TransactionClient, revision: bigint, items: ConfigItem[]): Promise<void> {
+  const touched = items.flatMap((item) =>
+    isVersioned(item.kind) ? [{ kind: item.kind, id: item.op === 'put' ? item.value.id : item.id }] : [],
+  )
+  if (touched.length === 0) return
+  await tx.$executeRaw`
+    INSERT INTO config_versions (kind, target_id, revision, "row")
+    SELECT t.kind, t.id, ${revision}::bigint, CASE t.kind
+      WHEN 'plan' THEN (SELECT to_jsonb(p) FROM plans p WHERE p.id = t.id)
+      WHEN 'upstream' THEN (SELECT to_jsonb(u) FROM upstreams u WHERE u.id = t.id)
+      WHEN 'route' THEN (SELECT to_jsonb(r) FROM routes r WHERE r.id = t.id)
+    END
+    FROM (SELECT DISTINCT kind, id FROM jsonb_to_recordset(${JSON.stringify(touched)}::jsonb) AS x(kind text, id text)) t`
+}
+
+function countByKind(items: ConfigItem[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { kind } of items) counts[kind] = (counts[kind] ?? 0) + 1
+  return counts
 }

@@ -64,7 +64,7 @@ export class PlansService {
       const fields = fieldsOf(input)
       const cleared = input.is_default && !before.isDefault ? await this.clearDefault(tx, { ...before, ...fields }) : []
       const row = await this.plans.update(tx, id, fields)
-      return { row, ...effect([...cleared, { verb: 'update', before, after: row }]), items: [planItem(row)] }
+      return { row, ...effect([...cleared, { verb: 'update', before, after: row }]) }
     })
   }
 
@@ -76,11 +76,7 @@ export class PlansService {
       const assigned = await this.plans.countAssigned(tx, id)
       if (assigned > 0) throw ApiError.of('conflict', `still the plan of ${assigned} users or groups`)
       await this.plans.delete(tx, id)
-      return {
-        row: null,
-        ...effect([{ verb: 'delete', before, after: null }]),
-        items: [{ kind: 'plan', op: 'delete', id }],
-      }
+      return { row: null, ...effect([{ verb: 'delete', before, after: null }]) }
     })
   }
 
@@ -109,7 +105,7 @@ export class PlansService {
     // Who sells what goes beyond the quota wants it to go beyond.
     const quotaMode = input.quota_mode ?? ((input.overage_price ?? 0) > 0 ? 'soft' : 'hard')
     const row = await this.plans.insert(tx, { ...fields, quotaMode })
-    return { row, ...effect([...cleared, { verb: 'create', before: null, after: row }]), items: [planItem(row)] }
+    return { row, ...effect([...cleared, { verb: 'create', before: null, after: row }]) }
   }
 
   /** Makes room for a new default plan. */
@@ -123,16 +119,18 @@ export class PlansService {
   }
 }
 
-interface PlanChange {
-  verb: 'create' | 'update' | 'delete'
-  before: PlanRow | null
-  after: PlanRow | null
-}
+type PlanChange =
+  | { verb: 'create' | 'update'; before: PlanRow | null; after: PlanRow }
+  | { verb: 'delete'; before: PlanRow; after: null }
 
-function effect(changes: PlanChange[]): Pick<Effect<PlanRow>, 'audit' | 'events'> {
+/** Every plan that changed is part of the revision, also one that only stopped being the default. */
+function effect(changes: PlanChange[]): Omit<Effect<PlanRow>, 'row'> {
   return {
     audit: changes.map(({ verb, before, after }) => auditEntry(planResource, verb, before, after)),
     events: changes.map(({ before, after }) => resourceEvent('plan.changed', planResource, before, after)),
+    items: changes.map(({ before, after }) =>
+      after ? planItem(after) : { kind: 'plan', op: 'delete', id: before.id },
+    ),
   }
 }
 
