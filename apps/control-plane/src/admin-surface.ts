@@ -11,13 +11,19 @@ const ownWays: ReadonlySet<string> = new Set(['DELETE /admin/keys/:id'])
  */
 export function mountAdminSurface(fastify: FastifyInstance): void {
   fastify.addHook('onRoute', (route) => {
-    const url = adminPath(route.url)
-    if (url === null) return
-    // Fastify adds HEAD to every GET by itself.
-    const methods = [route.method].flat().filter((method) => method !== 'HEAD' && !ownWays.has(`${method} ${url}`))
-    if (methods.includes('PATCH')) methods.push('PUT')
-    if (methods.length > 0) fastify.route({ ...(route as RouteOptions), url, method: methods })
+    const mount = adminMount([route.method].flat(), route.url)
+    if (mount) fastify.route({ ...(route as RouteOptions), ...mount })
   })
+}
+
+/** The place under `/admin` that answers as this one does, and to which methods; null if there is none. */
+export function adminMount(methods: readonly string[], path: string): { method: string[]; url: string } | null {
+  const url = adminPath(path)
+  if (url === null) return null
+  // Fastify adds HEAD to every GET by itself.
+  const method = methods.filter((name) => name !== 'HEAD' && !ownWays.has(`${name} ${url}`))
+  if (method.includes('PATCH')) method.push('PUT')
+  return method.length > 0 ? { method, url } : null
 }
 
 /** `/admin/keys/:id` for `/api/api-keys/:id`; null for what has no second path: services call `/api/v1`, not admins. */

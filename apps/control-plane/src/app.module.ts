@@ -7,6 +7,7 @@ import { FirstStartModule } from './first-start/index.ts'
 import { FleetModule, WaitInterceptor } from './fleet/index.ts'
 import { HealthModule } from './health/index.ts'
 import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
+import { OpenApiModule } from './openapi/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { ApiKeysModule } from './resources/api-keys/index.ts'
 import { AuditEventsModule } from './resources/audit-events/index.ts'
@@ -33,6 +34,7 @@ export class AppModule {
         AuthModule,
         FirstStartModule,
         HealthModule,
+        OpenApiModule,
         FleetModule,
         PlansModule,
         UsersModule,

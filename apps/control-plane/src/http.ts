@@ -37,14 +37,14 @@ export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter
 export function installHooks(app: NestFastifyApplication): void {
   const fastify = app.getHttpAdapter().getInstance()
   const authenticator = app.get(Authenticator)
-  const allowedMethods = trackMethods(fastify)
+  const routes = trackRoutes(fastify)
   mountAdminSurface(fastify)
 
   fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)
     // RFC 9110 §12.5.5: whether an answer is 406 depends on Accept. Answers hold secrets and change: none may be kept.
     void reply.headers({ vary: 'Accept', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
-    if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(request.url))
+    if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(routes, request.url))
     if (isPublic(request)) return
     await authenticator.authenticate(request)
     checkAccept(request.headers.accept)
@@ -82,18 +82,35 @@ function unknownTarget(method: string, url: string, allowed: readonly string[]):
   return new ApiError([errorObject('method_not_allowed', `${method} is not one of ${allow}`)], { allow })
 }
 
-/** Which methods a path answers to: Fastify's router does not say. */
-function trackMethods(fastify: FastifyInstance): (url: string) => string[] {
-  const routes: { methods: string[]; pattern: RegExp }[] = []
+export interface RegisteredRoute {
+  methods: string[]
+  /** As it was registered, e.g. `/api/users/:id`. */
+  path: string
+  pattern: RegExp
+}
+
+const routesOf = new WeakMap<object, RegisteredRoute[]>()
+
+/** Everything that the application answers to: Fastify's router does not say. */
+export function registeredRoutes(app: NestFastifyApplication): readonly RegisteredRoute[] {
+  return routesOf.get(app.getHttpAdapter().getInstance()) ?? []
+}
+
+function trackRoutes(fastify: FastifyInstance): RegisteredRoute[] {
+  const routes: RegisteredRoute[] = []
+  routesOf.set(fastify, routes)
   fastify.addHook('onRoute', ({ method, url }) => {
     const pattern = url.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(/:[^/]+/g, '[^/]+')
-    routes.push({ methods: [method].flat(), pattern: new RegExp(`^${pattern}$`) })
+    routes.push({ methods: [method].flat(), path: url, pattern: new RegExp(`^${pattern}$`) })
   })
-  return (url) => {
-    const path = url.split('?', 1)[0] ?? ''
-    const found = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)
-    return [...new Set(found)].toSorted()
-  }
+  return routes
+}
+
+/** Which methods a path answers to. */
+function allowedMethods(routes: readonly RegisteredRoute[], url: string): string[] {
+  const path = url.split('?', 1)[0] ?? ''
+  const found = routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => methods)
+  return [...new Set(found)].toSorted()
 }
 
 /** For what Node's parser refuses before there is a request. */

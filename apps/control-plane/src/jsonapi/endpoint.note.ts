@@ -7,7 +7,8 @@ import type { JsonSchema } from './json-schema.ts'
  * `FromCreation(userResource, UserInput)` has said what the body looks like.
  */
 export type EndpointNote =
-  | { kind: 'list' | 'item' | 'write' | 'id'; definition: ResourceDefinition }
+  | { kind: 'id'; definition: ResourceDefinition }
+  | { kind: 'list' | 'item' | 'write'; definition: ResourceDefinition }
   | { kind: 'creation' | 'update'; definition: ResourceDefinition; Input: InputClass<object> }
   | { kind: 'related' | 'linkage' | 'replacement'; definition: ResourceDefinition }
   | { kind: 'manyLinkage' | 'manyChange'; definition: ResourceDefinition; many: ToMany }

@@ -55,6 +55,17 @@ export function readFilter(
   return { field: attribute.field, operator, values, nullable: attribute.nullable ?? false }
 }
 
+/** What a collection can be filtered by, under the names that are told to clients, and how. */
+export function filterNames(
+  definition: ResourceDefinition,
+): { attribute: Attribute; operators: readonly FilterOperator[] }[] {
+  return ['id', ...definition.relationships.keys(), ...definition.attributes.keys()].flatMap((name) => {
+    const attribute = filterable(definition, name)
+    const operators = attribute ? operatorsByKind[attribute.kind] : []
+    return attribute && operators.length > 0 ? [{ attribute, operators }] : []
+  })
+}
+
 function filterable(definition: ResourceDefinition, name: string): Attribute | undefined {
   if (name === 'id') return { name, field: 'id', kind: 'text' }
   const relationship = definition.relationships.get(name) ?? definition.relationships.get(name.replace(/_id$/, ''))

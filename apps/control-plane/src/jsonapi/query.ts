@@ -84,7 +84,7 @@ interface Parameter {
 }
 
 /** On `/admin`, `?user_id=…` and `?status=…` are `filter[user_id]=…` and `filter[status]=…`. */
-function bareFilters(definition: ResourceDefinition): readonly string[] {
+export function bareFilters(definition: ResourceDefinition): readonly string[] {
   return [...[...definition.relationships.keys()].map((name) => `${name}_id`), 'status']
 }
 

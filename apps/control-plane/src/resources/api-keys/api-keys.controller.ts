@@ -4,6 +4,7 @@ import {
   collectionAnswer,
   createdAnswer,
   deletedAnswer,
+  Describe,
   FromBarePath,
   FromCreation,
   FromItemQuery,
@@ -23,6 +24,12 @@ import { ApiKeysService } from './api-keys.service.ts'
 
 const note = 'Save this key securely. It will not be shown again.'
 
+const shownOnce = {
+  type: 'object',
+  properties: { key: { type: 'string', pattern: '^ak_[0-9a-f]{64}$' }, note: { type: 'string' } },
+  required: ['key', 'note'],
+}
+
 @Controller(apiKeyResource.path)
 export class ApiKeysController {
   constructor(private readonly keys: ApiKeysService) {}
@@ -38,6 +45,7 @@ export class ApiKeysController {
   }
 
   @Post()
+  @Describe({ description: 'The key is in `data.meta.key` of this answer and nowhere else.', meta: shownOnce })
   async create(
     @FromCreation(apiKeyResource, ApiKeyInput) creation: Creation<ApiKeyInput>,
     @FromWriteQuery(apiKeyResource) query: ItemQuery,
