@@ -10,6 +10,9 @@ export interface EndpointReading extends Endpoint {
   body: NoteOf<'creation' | 'update'> | null
   query: NoteOf<'list' | 'item' | 'write'> | null
   relationship: NoteOf<'related' | 'linkage' | 'replacement'> | null
+  many: NoteOf<'manyLinkage' | 'manyChange'> | null
+  /** The resource whose id is in the path. */
+  parent: ResourceDefinition | null
   description: EndpointDescription
 }
 
@@ -21,11 +24,13 @@ export function readEndpoint(endpoint: Endpoint): EndpointReading {
   const body = find('creation', 'update')
   const query = find('list', 'item', 'write')
   const relationship = find('related', 'linkage', 'replacement')
-  const id = find('id')
+  const many = find('manyLinkage', 'manyChange')
+  const parent = find('id')?.definition ?? null
   const description = find('description')?.description ?? {}
-  const definition = (body ?? query ?? relationship ?? id)?.definition ?? description.answer?.resource ?? null
+  const definition =
+    (many ?? body ?? query ?? relationship)?.definition ?? parent ?? description.answer?.resource ?? null
   if (definition === null && (description.summary === undefined || description.operationId === undefined)) {
     throw new Error(`${handler}: say what it does with @Describe({ summary, operationId, … })`)
   }
-  return { ...endpoint, definition, body, query, relationship, description }
+  return { ...endpoint, definition, body, query, relationship, many, parent, description }
 }

@@ -60,6 +60,7 @@ export const headers = {
     description: 'The configuration revision that the write is part of.',
     schema: { type: 'string', pattern: '^\\d+$' },
   },
+  ETag: { description: 'Names this version of the answer, for `If-Match` and `If-None-Match`.', schema: text },
   Location: { description: 'Where the new resource is.', schema: text },
   PreferenceApplied: { description: 'Where `Prefer: wait` was followed (RFC 7240).', schema: text },
   RetryAfter: { description: 'In seconds.', schema: text },

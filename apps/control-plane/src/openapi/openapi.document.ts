@@ -93,6 +93,14 @@ const sharedParameters = {
     ...{ name: 'X-Request-ID', in: 'header', description: 'Kept, if it is 1 to 128 visible ASCII characters.' },
     schema: { type: 'string', maxLength: 128 },
   },
+  IfMatch: {
+    ...{ name: 'If-Match', in: 'header', description: 'An ETag: 409 unless the resource is still of that version.' },
+    schema: { type: 'string' },
+  },
+  IfNoneMatch: {
+    ...{ name: 'If-None-Match', in: 'header', description: 'An ETag: 304 if the answer would be the same.' },
+    schema: { type: 'string' },
+  },
   Prefer: {
     ...{
       name: 'Prefer',

@@ -3,15 +3,24 @@ import type { HttpMethod } from './endpoint.list.ts'
 import type { EndpointReading } from './endpoint.reading.ts'
 import { bodyContent } from './input.schemas.ts'
 import { errorAnswers, type AdminErrorCode } from './openapi.answers.ts'
-import { aWord, pascalCase, ref, schemaName, singular, words } from './openapi.names.ts'
+import { ref, schemaName } from './openapi.names.ts'
+import { tagOf, wordsOf } from './operation.words.ts'
 import {
   bareParameters,
+  linkageParameters,
   listParameters,
   references,
   representationParameters,
   type Parameters,
 } from './query.parameters.ts'
-import { idSchema, linkageDocument, linkageSchema, relatedDocument } from './resource.schemas.ts'
+import {
+  idSchema,
+  linkageDocument,
+  linkageSchema,
+  manyLinkageDocument,
+  manyLinkageSchema,
+  relatedDocument,
+} from './resource.schemas.ts'
 
 /** Operations of OpenAPI 3.1, from what endpoints say of themselves. */
 
@@ -21,6 +30,9 @@ export interface Operation {
   tags: string[]
   [member: string]: unknown
 }
+
+const readHeaders = ['IfNoneMatch']
+const writeHeaders = ['IfMatch', 'Prefer']
 
 /** Where an operation stands, and the query parameters that it refers to. */
 export interface PlacedOperation {
@@ -51,50 +63,15 @@ function operationOf(endpoint: EndpointReading, path: string, relationship: Rela
     tags: [tagOf(endpoint)],
     ...(endpoint.public && { security: [] }),
     parameters: [
-      ...pathParameters(path, definition),
+      ...pathParameters(path, endpoint.parent ?? definition),
       ...references(parameters),
-      ...(definition && method !== 'get' ? [ref('parameters', 'Prefer')] : []),
+      ...(definition ? (method === 'get' ? readHeaders : writeHeaders).map((name) => ref('parameters', name)) : []),
       ...(endpoint.public ? [] : [ref('parameters', 'RequestId')]),
     ],
     ...bodyOf(endpoint, relationship, method),
     responses: { ...successOf(endpoint, relationship), ...errorAnswers(errorsOf(endpoint, path)) },
   }
   return { path: path.replaceAll(/:(\w+)/g, '{$1}'), method, operation, parameters }
-}
-
-export function tagOf({ definition, path, handler }: EndpointReading): string {
-  if (definition === null) return words(handler.split('Controller', 1)[0] ?? '').toLowerCase()
-  return `${definition.type}${path.startsWith('/admin/') ? ' (/admin)' : ''}`
-}
-
-function wordsOf(
-  { definition, method, body, query, path: registered }: EndpointReading,
-  path: string,
-  relationship: Relationship | null,
-): { operationId: string; summary: string } {
-  // Those say it themselves.
-  if (definition === null) return { operationId: '', summary: '' }
-  const name = schemaName(definition)
-  const one = aWord(singular(definition.type))
-  if (relationship) {
-    const related = pascalCase(relationship.name)
-    const what = `${words(relationship.name)} of ${one}`
-    if (method !== 'get') return { operationId: `set${name}${related}`, summary: `Set the ${what}` }
-    if (!path.includes('/relationships/')) return { operationId: `get${name}${related}`, summary: `Read the ${what}` }
-    return { operationId: `get${name}${related}Linkage`, summary: `Read which ${words(relationship.name)} ${one} has` }
-  }
-  if (query?.kind === 'list')
-    return { operationId: `list${pascalCase(definition.type)}`, summary: `List ${words(definition.type)}` }
-  if (body?.kind === 'creation') return { operationId: `create${name}`, summary: `Create ${one}` }
-  if (body?.kind === 'update') return { operationId: `update${name}`, summary: `Update ${one}` }
-  if (method === 'delete') return { operationId: `delete${name}`, summary: `Delete ${one}` }
-  if (method === 'get') return { operationId: `get${name}`, summary: `Read ${one}` }
-  const action = registered.split('/').at(-1) ?? ''
-  const verb = pascalCase(action)
-  return {
-    operationId: `${verb.slice(0, 1).toLowerCase()}${verb.slice(1)}${name}`,
-    summary: `${words(verb)} ${one}`,
-  }
 }
 
 function pathParameters(path: string, definition: ResourceDefinition | null): object[] {
@@ -107,11 +84,12 @@ function pathParameters(path: string, definition: ResourceDefinition | null): ob
 }
 
 function queryParameters(
-  { query, relationship }: EndpointReading,
+  { query, relationship, many }: EndpointReading,
   one: Relationship | null,
   admin: boolean,
 ): Parameters {
   if (one) return relationship?.kind === 'related' ? representationParameters(one.target(), true) : {}
+  if (many?.kind === 'manyLinkage') return linkageParameters(many.many.target())
   if (query === null) return {}
   const { definition } = query
   if (query.kind !== 'list') return representationParameters(definition, query.kind === 'item')
@@ -119,12 +97,13 @@ function queryParameters(
   return { ...listParameters(definition), ...bare, ...representationParameters(definition, true) }
 }
 
-function bodyOf({ body, description }: EndpointReading, one: Relationship | null, method: HttpMethod): object {
+function bodyOf({ body, many, description }: EndpointReading, one: Relationship | null, method: HttpMethod): object {
   if (body) {
     return requestBody(bodyContent(body.Input, body.kind === 'creation' ? 'Creation' : 'Update'))
   }
-  if (one && method !== 'get') {
-    const schema = { type: 'object', properties: { data: linkageSchema(one) }, required: ['data'] }
+  const changed = many?.kind === 'manyChange' ? manyLinkageSchema(many.many) : one && linkageSchema(one)
+  if (changed && method !== 'get') {
+    const schema = { type: 'object', properties: { data: changed }, required: ['data'] }
     return requestBody({ [mediaType]: { schema }, 'application/json': { schema } })
   }
   return description.body ? requestBody({ 'application/json': { schema: description.body } }) : {}
@@ -135,16 +114,17 @@ function requestBody(content: object): object {
 }
 
 function successOf(
-  { definition, method, body, query, relationship, description }: EndpointReading,
+  { definition, method, body, query, relationship, many, description }: EndpointReading,
   one: Relationship | null,
 ): Record<string, object> {
   const { answer = {}, meta } = description
   const write = method !== 'get'
   const created = body?.kind === 'creation'
-  const status = answer.status ?? (created ? 201 : method === 'delete' ? 204 : 200)
+  const status = answer.status ?? (created ? 201 : method === 'delete' || many?.kind === 'manyChange' ? 204 : 200)
   const own = Object.entries(answer.headers ?? {}).map(([name, schema]) => [name, { schema }])
   const headers = {
     'X-Request-ID': ref('headers', 'RequestId'),
+    ...(definition && status !== 204 && { ETag: ref('headers', 'ETag') }),
     ...(created && { Location: ref('headers', 'Location') }),
     ...(write && definition && { 'X-Config-Revision': ref('headers', 'ConfigRevision') }),
     ...(write && definition && { 'Preference-Applied': ref('headers', 'PreferenceApplied') }),
@@ -152,6 +132,7 @@ function successOf(
   }
   const document = (): JsonSchema | null => {
     if (status === 204) return null
+    if (many) return manyLinkageDocument(many.many)
     if (one && relationship) return relationship.kind === 'related' ? relatedDocument(one) : linkageDocument(one)
     const resource = answer.resource ?? definition
     if (resource === null) return null
@@ -171,8 +152,9 @@ function successOf(
     headers,
     ...shape,
   }
-  if (!write || definition === null) return { [status]: said }
-  return { [status]: said, 202: { ...waiting, headers, ...content(ref('schemas', 'PendingDocument')) } }
+  if (definition === null) return { [status]: said }
+  if (!write) return { [status]: said, 304: { description: 'The client has this already.' } }
+  return { [status]: said, 202: { ...waiting, ...content(ref('schemas', 'PendingDocument')) } }
 }
 
 const waiting = { description: 'Done, but with `Prefer: wait` the time was up before every worker had applied it.' }

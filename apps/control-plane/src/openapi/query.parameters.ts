@@ -46,10 +46,10 @@ export function bareParameters(definition: ResourceDefinition): Parameters {
 
 /** Of whatever answers with resources of this type. */
 export function representationParameters(definition: ResourceDefinition, include: boolean): Parameters {
-  const fields = [...reachable(definition)].map(({ type, attributes, relationships }) =>
+  const fields = [...reachable(definition)].map(({ type, attributes, relationships, toMany }) =>
     commaList(
       `fields[${type}]`,
-      [...attributes.keys(), ...relationships.keys()],
+      [...attributes.keys(), ...relationships.keys(), ...toMany.keys()],
       `Only these of every one of ${type}.`,
     ),
   )
@@ -59,11 +59,24 @@ export function representationParameters(definition: ResourceDefinition, include
 }
 
 /** One and two steps; more are taken. */
-function includePaths({ relationships }: ResourceDefinition): string[] {
-  return [...relationships.values()].flatMap(({ name, target }) => [
+function includePaths(definition: ResourceDefinition): string[] {
+  return steps(definition).flatMap(({ name, target, toMany }) => [
     name,
-    ...[...target().relationships.keys()].map((next) => `${name}.${next}`),
+    // One step of a path may be to-many.
+    ...steps(target()).flatMap((next) => (toMany && next.toMany ? [] : [`${name}.${next.name}`])),
   ])
+}
+
+function steps({ relationships, toMany }: ResourceDefinition) {
+  return [
+    ...[...relationships.values()].map(({ name, target }) => ({ name, target, toMany: false })),
+    ...[...toMany.values()].map(({ name, target }) => ({ name, target, toMany: true })),
+  ]
+}
+
+/** Of the linkage of a to-many relationship. */
+export function linkageParameters(target: ResourceDefinition): Parameters {
+  return named(target, pageParameters(target))
 }
 
 function pageParameters({ cursor }: ResourceDefinition): Parameter[] {

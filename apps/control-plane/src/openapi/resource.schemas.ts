@@ -6,6 +6,7 @@ import {
   type JsonSchema,
   type Relationship,
   type ResourceDefinition,
+  type ToMany,
 } from '../jsonapi/index.ts'
 import { ref, schemaName } from './openapi.names.ts'
 
@@ -45,10 +46,10 @@ function schemasOf(definition: ResourceDefinition, Input: InputClass<object> | u
     const known = attribute.kind === 'json' ? sent.get(attribute.name) : undefined
     return [attribute.name, known ?? attributeSchema(attribute)]
   })
-  const relationships = [...definition.relationships.values()].map((relationship): [string, JsonSchema] => [
-    relationship.name,
-    relationshipSchema(relationship),
-  ])
+  const relationships = [
+    ...[...definition.relationships.values()].map((one): [string, JsonSchema] => [one.name, relationshipSchema(one)]),
+    ...[...definition.toMany.values()].map((many): [string, JsonSchema] => [many.name, toManySchema(many)]),
+  ]
   return {
     [`${name}Attributes`]: closed(Object.fromEntries(attributes)),
     [`${name}Identifier`]: identifierSchema(definition),
@@ -102,6 +103,34 @@ function relationshipSchema(relationship: Relationship): JsonSchema {
   return closed({ data: linkageSchema(relationship), links: ref('schemas', 'RelationshipLinks') })
 }
 
+function toManySchema(many: ToMany): JsonSchema {
+  const links = closed({ self: link, related: link })
+  return {
+    type: 'object',
+    description: '`data` is there when the related resources are included; `links.next` when those are not all.',
+    properties: {
+      data: manyLinkageSchema(many),
+      links: { ...links, properties: { self: link, related: link, next: link } },
+    },
+    required: ['links'],
+    additionalProperties: false,
+  }
+}
+
+export function manyLinkageSchema({ target }: ToMany): JsonSchema {
+  return { type: 'array', items: ref('schemas', `${schemaName(target())}Identifier`) }
+}
+
+/** A page of the linkage of a to-many relationship. */
+export function manyLinkageDocument(many: ToMany): JsonSchema {
+  const links = { allOf: [ref('schemas', 'PageLinks'), { type: 'object', properties: { related: link } }] }
+  const properties = {
+    ...{ jsonapi: ref('schemas', 'JsonApi'), data: manyLinkageSchema(many), links },
+    meta: ref('schemas', many.target().cursor ? 'CursorPageMeta' : 'PageMeta'),
+  }
+  return { type: 'object', properties, required: Object.keys(properties) }
+}
+
 export function linkageDocument(relationship: Relationship): JsonSchema {
   return closed({
     jsonapi: ref('schemas', 'JsonApi'),
@@ -127,7 +156,7 @@ function documentSchema(
     properties: {
       jsonapi: ref('schemas', 'JsonApi'),
       data,
-      ...(definition.relationships.size > 0 && { included: { type: 'array', items: { anyOf: types } } }),
+      ...(types.length > 1 && { included: { type: 'array', items: { anyOf: types } } }),
       meta: { type: 'object' },
       ...members,
     },
@@ -140,6 +169,7 @@ export function reachable(definition: ResourceDefinition, found = new Set<Resour
   if (found.has(definition)) return found
   found.add(definition)
   for (const { target } of definition.relationships.values()) reachable(target(), found)
+  for (const { target } of definition.toMany.values()) reachable(target(), found)
   return found
 }
 
