@@ -54,7 +54,7 @@ export function openApiDocument(endpoints: readonly Endpoint[], version: string)
     tags: [...tags].map((name) => ({ name })),
     paths,
     components: {
-      schemas: { ...resourceSchemas(definitions, inputs), ...bodies, ...errorSchemas, PendingDocument: pending },
+      schemas: { ...resourceSchemas(definitions, inputs), ...bodies, ...errorSchemas, Pending: pending },
       parameters: { ...parameters, ...sharedParameters },
       responses: errorResponses,
       headers,
@@ -71,7 +71,6 @@ const pending = {
   type: 'object',
   properties: {
     jsonapi: { $ref: '#/components/schemas/JsonApi' },
-    data: { description: 'As in the answer without the preference.' },
     meta: {
       type: 'object',
       properties: {

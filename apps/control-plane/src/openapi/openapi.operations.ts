@@ -154,7 +154,8 @@ function successOf(
   }
   if (definition === null) return { [status]: said }
   if (!write) return { [status]: said, 304: { description: 'The client has this already.' } }
-  return { [status]: said, 202: { ...waiting, ...content(ref('schemas', 'PendingDocument')) } }
+  const late = schema ? { allOf: [schema, ref('schemas', 'Pending')] } : ref('schemas', 'Pending')
+  return { [status]: said, 202: { ...waiting, ...content(late) } }
 }
 
 const waiting = { description: 'Done, but with `Prefer: wait` the time was up before every worker had applied it.' }
