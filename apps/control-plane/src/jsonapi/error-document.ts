@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ApiError, errorObject, type ErrorCode, type ErrorObject } from '@apigate/errors'
 import { databaseProblem } from '../persistence/index.ts'
 import { EntryError, InputError } from './input.error.ts'
+import { unescapePointer } from './json.ts'
 import { pointerTo } from './pointer.ts'
 
 /** The part of a request that tells where an error lies. */
@@ -32,7 +33,7 @@ export function toApiError(error: unknown, context: ErrorContext): ApiError {
   if (error instanceof ApiError) return error
   if (error instanceof InputError) {
     const [first, ...rest] = error.problems.map(({ code, field, detail }) =>
-      errorObject(code, detail, { pointer: pointerTo(body, field.split('/')) }),
+      errorObject(code, detail, { pointer: pointerTo(body, field.split('/').map(unescapePointer)) }),
     )
     if (first) return new ApiError([first, ...rest])
   }

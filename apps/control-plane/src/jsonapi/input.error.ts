@@ -1,6 +1,9 @@
 import type { ErrorCode } from '@apigate/errors'
 
-/** Something wrong with one attribute. `field` is its wire name, with a path into it where that helps (`headers/0/value`). */
+/**
+ * Something wrong with one attribute. `field` is its wire name, with a path into it where that helps (`headers/0/value`),
+ * whose parts are escaped as RFC 6901 §3 says.
+ */
 export interface InputProblem {
   code: ErrorCode
   field: string

@@ -101,6 +101,8 @@ export class Exchange {
   isOwnAnswer = false
   errorCode: ErrorCode | null = null
   units = 0
+  /** Why `metering_expr` had no result. */
+  meteringError: string | null = null
   /** The event is recorded: nothing may be added to the answer any more. */
   isFinished = false
 

@@ -1,4 +1,6 @@
+import { compileMeter, type Meter } from '../metering/index.ts'
 import type { RouteConfig } from '../model.ts'
+import { compileTransform, type Transform, type TransformScope } from '../transforms/index.ts'
 import {
   headerMatches,
   parseHeaderName,
@@ -10,9 +12,11 @@ import { parseHostPattern, type HostPattern } from './host-pattern.ts'
 import { parsePathPattern, type PathPattern } from './path-pattern.ts'
 import { parseRewrite, type RewritePart } from './path-rewrite.ts'
 import { PatternError } from './pattern-error.ts'
-import { unsupportedProblems } from './unsupported.ts'
 
-/** One reason why a route cannot be compiled. `field` is the API attribute, with a path into lists: `headers/0/value`. */
+/**
+ * One reason why a route cannot be compiled. `field` is the API attribute, with the path into it (`headers/0/value`), whose
+ * parts are escaped as RFC 6901 §3 says.
+ */
 export interface RouteProblem {
   field: string
   message: string
@@ -40,6 +44,10 @@ export interface CompiledRoute {
   readonly conditional: boolean
   /** Null: the matched path goes on unchanged. */
   readonly rewrite: readonly RewritePart[] | null
+  readonly meter: Meter
+  /** Null: nothing is changed. */
+  readonly requestTransform: Transform | null
+  readonly responseTransform: Transform | null
 }
 
 const headerConditionsMax = 32
@@ -62,7 +70,7 @@ export function compileRoute(route: RouteConfig): CompiledRoute {
 }
 
 function compile(route: RouteConfig): CompiledRoute | RouteProblem[] {
-  const problems = unsupportedProblems(route)
+  const problems: RouteProblem[] = []
   const attempt = <T>(field: string, parse: () => T): T | undefined => {
     try {
       return parse()
@@ -86,7 +94,19 @@ function compile(route: RouteConfig): CompiledRoute | RouteProblem[] {
   const rewrite =
     pathRewrite === null || path === undefined ? null : attempt('path_rewrite', () => parseRewrite(pathRewrite, path))
   if (methodOverride !== null) attempt('method_override', () => checkMethodOverride(methodOverride))
-  if (problems.length > 0 || host === undefined || path === undefined || rewrite === undefined) return problems
+  const meter = compileMeter(route)
+  if ('field' in meter) problems.push(meter)
+  const transformed = (field: string, value: unknown, side: TransformScope['side']): Transform | null => {
+    const scope = { side, params: path?.params ?? null }
+    const compiled = compileTransform(value, scope, route.protocol)
+    for (const problem of compiled.problems)
+      problems.push({ field: problem.field === '' ? field : `${field}/${problem.field}`, message: problem.message })
+    return compiled.transform
+  }
+  const requestTransform = transformed('request_transform', route.requestTransform, 'request')
+  const responseTransform = transformed('response_transform', route.responseTransform, 'response')
+  if (problems.length > 0 || 'field' in meter || host === undefined || path === undefined || rewrite === undefined)
+    return problems
   return {
     config: route,
     host,
@@ -94,6 +114,9 @@ function compile(route: RouteConfig): CompiledRoute | RouteProblem[] {
     headers: headers.filter((header) => header !== undefined),
     conditional: route.methods.length > 0 || headers.length > 0,
     rewrite,
+    meter,
+    requestTransform,
+    responseTransform,
   }
 }
 

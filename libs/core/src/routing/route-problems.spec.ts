@@ -25,8 +25,11 @@ describe('routeProblems', () => {
       ],
       pathRewrite: '/{id}/$2',
       methodOverride: 'POST',
-      meteringMode: 'bytes',
+      meteringMode: 'custom',
+      meteringExpr: 'messagesIn + messagesOut',
       protocol: 'websocket',
+      requestTransform: { headers: { set: { 'X-Item': '${param.id}' } } },
+      responseTransform: { headers: { remove: ['Server'] } },
     }
     expect(fields(route)).toEqual([])
   })
@@ -107,18 +110,22 @@ describe('routeProblems', () => {
   })
 
   it.each([
-    [{ requestTransform: {} }, 'request_transform'],
-    [{ responseTransform: { headers: {} } }, 'response_transform'],
-    [{ meteringMode: 'response_field' }, 'metering_mode'],
-    [{ meteringMode: 'custom' }, 'metering_mode'],
+    [{ requestTransform: { headers: { set: { Host: 'x' } } } }, 'request_transform/headers/set/Host'],
+    [{ requestTransform: { headers: { set: { 'a/b': 'x' } } } }, 'request_transform/headers/set/a~1b'],
+    [{ requestTransform: 'x' }, 'request_transform'],
+    [{ requestTransform: { headers: { set: { 'X-A': '${param.none}' } } } }, 'request_transform/headers/set/X-A'],
+    [{ responseTransform: { query: {} } }, 'response_transform/query'],
+    [{ responseTransform: { body: { wrap: 'a' } }, protocol: 'sse' }, 'response_transform/body'],
+    [{ meteringMode: 'response_field' }, 'metering_expr'],
+    [{ meteringMode: 'custom', meteringExpr: 'nope' }, 'metering_expr'],
     [{ meteringExpr: 'responseBytes' }, 'metering_expr'],
-  ] as const)('says of %j that this version does not support it', (over, field) => {
-    expect(routeProblems(aRoute(over))).toEqual([{ field, message: 'is not supported by this version' }])
+  ] as const)('says where %j is wrong', (over, field) => {
+    expect(fields(over)).toEqual([field])
   })
 
   it('lists every problem at once', () => {
     expect(
       fields({ pathPattern: 'x', hostMatch: 'exact', methods: ['get'], methodOverride: 'x', meteringExpr: '1' }),
-    ).toEqual(['metering_expr', 'host_pattern', 'path_pattern', 'methods/0', 'method_override'])
+    ).toEqual(['host_pattern', 'path_pattern', 'methods/0', 'method_override', 'metering_expr'])
   })
 })

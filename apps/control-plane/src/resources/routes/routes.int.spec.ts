@@ -108,9 +108,14 @@ describe('a route', () => {
     [{ headers: [{ name: 1 }] }, 422, '/headers'],
     [{ headers: [{ name: 'x', other: 1 }] }, 422, '/headers'],
     [{ headers: { name: 'x' } }, 422, '/headers'],
-    [{ request_transform: { headers: {} } }, 422, '/request_transform'],
+    [{ request_transform: { headers: { set: { 'X-A': '${nope}' } } } }, 422, '/request_transform/headers/set/X-A'],
+    [{ request_transform: { headers: { set: { 'X/A': 'x' } } } }, 422, '/request_transform/headers/set/X~1A'],
+    [{ request_transform: { conditions: [{ when: { no: '1' } }] } }, 422, '/request_transform/conditions/0/when/no'],
+    [{ response_transform: { body: { mask: ['a', 'b..c'] } } }, 422, '/response_transform/body/mask/1'],
     [{ response_transform: 'x' }, 422, '/response_transform'],
-    [{ metering_expr: 'responseBytes' }, 422, '/metering_expr'],
+    [{ metering_expr: 'responseBytes +' }, 422, '/metering_expr'],
+    [{ metering_expr: 'responseBytes', metering_mode: 'request' }, 422, '/metering_expr'],
+    [{ metering_mode: 'custom' }, 422, ''],
     [{ priority: 2 ** 31 }, 422, '/priority'],
     [{ protocol: 'gopher' }, 422, '/protocol'],
   ])('with %j is refused', async (attributes, status, pointer) => {
@@ -122,6 +127,26 @@ describe('a route', () => {
     })
     expect(answer.status).toBe(status)
     expect(sources(answer)).toContainEqual({ pointer })
+  })
+
+  test('keeps transforms and expressions as they were written', async () => {
+    const transforms = {
+      request_transform: { headers: { set: { 'X-Plan': '${plan_name}' } }, body: { set: { 'user.id': '${user_id}' } } },
+      response_transform: { body: { mask: ['items[].secret'] }, conditions: [] },
+      metering_expr: 'response.body.usage.total_tokens',
+    }
+    const { id, attributes } = await api.create('routes', { name: 't', path_pattern: '/t', upstream_id, ...transforms })
+    expect(attributes).toMatchObject({ ...transforms, metering_mode: 'custom' })
+    const update = { metering_mode: 'request', metering_expr: '', request_transform: null }
+    const updated = await api.call('PATCH', `/api/routes/${id}`, update)
+    expect(updated.document.data.attributes).toMatchObject({ ...update, metering_expr: null })
+    expect((await api.call('PATCH', `/api/routes/${id}`, { metering_expr: 'status' })).status).toBe(422)
+  })
+
+  test('says of an expression where it is wrong', async () => {
+    const body = { name: 'e', path_pattern: '/e', upstream_id, metering_mode: 'custom', metering_expr: 'status + cost' }
+    const { document } = await api.call('POST', '/api/routes', body)
+    expect(document.errors[0].detail).toContain('metering_expr is wrong at character 10: "cost" is not known')
   })
 
   test('is not updated to what a proxy could not compile', async () => {

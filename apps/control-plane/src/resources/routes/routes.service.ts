@@ -109,6 +109,9 @@ function columnsOf(input: RouteInput, before: RouteRow | null): RouteColumns {
     methods: input.methods && [...new Set(input.methods.map((method) => method.toUpperCase()))],
     methodOverride: emptyAsNull(input.method_override && input.method_override.toUpperCase()),
     pathRewrite: emptyAsNull(input.path_rewrite),
+    meteringExpr: emptyAsNull(input.metering_expr),
+    // An expression that comes with a new route is meant to be used.
+    meteringMode: input.metering_mode ?? (before === null && input.metering_expr ? 'custom' : undefined),
   }
   const pattern = input.host_pattern ?? before?.hostPattern ?? ''
   // A host that stops being an expression says so; the other kinds go with the spelling of the new pattern.

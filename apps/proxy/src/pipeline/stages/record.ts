@@ -26,7 +26,7 @@ export function record(exchange: Exchange, written: () => void): void {
     response_bytes: exchange.responseBytes,
     metered_units: exchange.units,
     error_code: exchange.errorCode,
-    metering_error: null,
+    metering_error: exchange.meteringError,
     request_id: exchange.requestId,
     config_revision: exchange.tables?.revision ?? 0,
     client_ip: gateway.recordClientIp ? exchange.clientAddress : null,
