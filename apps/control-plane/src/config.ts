@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
 import { createSealer, EnvReader } from '@apigate/platform'
+import { isEmail } from 'class-validator'
+import { passwordProblem } from './auth/password.rules.ts'
 
 /** Settings of the control plane's two processes, read once at start. docs/settings.md lists them. */
 export interface ControlPlaneConfig {
@@ -12,6 +14,10 @@ export interface ControlPlaneConfig {
   logLevel: string
   /** `ak_` + 64 hex: an admin key that is made on first start. */
   adminKey: string | null
+  /** The admin account that is made on first start. */
+  admin: { email: string; password: string } | null
+  /** Where browsers reach the admin API besides the address that they name, e.g. `https://admin.example.com`. */
+  publicOrigins: string[]
   /** 32 bytes, base64: seals upstream credentials and webhook secrets. */
   encryptionKey: string
   /** CIDRs of balancers whose `X-Forwarded-*` is believed. */
@@ -37,6 +43,8 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
       if (!/^ak_[0-9a-f]{64}$/.test(text)) throw new Error('must be ak_ and 64 lower-case hex characters')
       return text
     }),
+    admin: readAdmin(env),
+    publicOrigins: env.parsed('APIGATE_PUBLIC_URL', [], parseOrigins),
     encryptionKey: env.required('APIGATE_ENCRYPTION_KEY', '32 random bytes in base64'),
     trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', [], parseCidrs),
     adminBodyBytesMax: env.integer('APIGATE_ADMIN_BODY_BYTES_MAX', 1_048_576, 1_024, 104_857_600),
@@ -45,6 +53,31 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
   env.parsed('APIGATE_ENCRYPTION_KEY', null, createSealer)
   env.done()
   return config
+}
+
+function readAdmin(env: EnvReader): ControlPlaneConfig['admin'] {
+  const email = env.parsed('APIGATE_ADMIN_EMAIL', null, (text) => {
+    if (text.length > 254 || !isEmail(text)) throw new Error('must be an e-mail address of at most 254 characters')
+    return text
+  })
+  const password = env.parsed('APIGATE_ADMIN_PASSWORD', null, (text) => {
+    const problem = passwordProblem(text)
+    if (problem !== null) throw new Error(problem)
+    return text
+  })
+  if (env.optional('APIGATE_ADMIN_EMAIL') === null && env.optional('APIGATE_ADMIN_PASSWORD') === null) return null
+  env.required('APIGATE_ADMIN_EMAIL', 'it goes with APIGATE_ADMIN_PASSWORD')
+  env.required('APIGATE_ADMIN_PASSWORD', 'it goes with APIGATE_ADMIN_EMAIL')
+  return email !== null && password !== null ? { email, password } : null
+}
+
+function parseOrigins(text: string): string[] {
+  return text.split(',').map((part) => {
+    const url = URL.parse(part.trim())
+    const isOrigin = url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`
+    if (!isOrigin) throw new Error(`must be http or https URLs without a path, with commas between, not "${part}"`)
+    return url.origin
+  })
 }
 
 function parseCidrs(text: string): string[] {

@@ -45,8 +45,7 @@ export function installHooks(app: NestFastifyApplication): void {
     // RFC 9110 §12.5.5: whether an answer is 406 depends on Accept. Answers hold secrets and change: none may be kept.
     void reply.headers({ vary: 'Accept', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
     if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(routes, request.url))
-    if (isPublic(request)) return
-    await authenticator.authenticate(request)
+    if (!isPublic(request)) await authenticator.authenticate(request)
     checkAccept(request.headers.accept)
     if (hasBody(request.raw)) checkContentType(request.headers['content-type'], request.headers['content-encoding'])
     // It says nothing about no body; Fastify would refuse a type that it has no parser for.

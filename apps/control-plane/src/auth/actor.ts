@@ -8,6 +8,8 @@ export interface Actor {
   requestId: string | null
   /** The client's IP address. */
   address: string | null
+  /** Of a user who has signed in. */
+  sessionId?: string
 }
 
 /** For what the control plane does by itself. */
