@@ -14,10 +14,12 @@ import { AuditEventsModule } from './resources/audit-events/index.ts'
 import { ConfigRevisionsModule } from './resources/config-revisions/index.ts'
 import { PlansModule } from './resources/plans/index.ts'
 import { RoutesModule } from './resources/routes/index.ts'
+import { SessionsModule } from './resources/sessions/index.ts'
 import { UpstreamsModule } from './resources/upstreams/index.ts'
 import { UsageEventsModule } from './resources/usage-events/index.ts'
 import { UsersModule } from './resources/users/index.ts'
 import { LOG, SettingsModule } from './settings.module.ts'
+import { SignInModule } from './sign-in/index.ts'
 
 /** A lock that somebody holds must not hold clients for ever: they get 503. */
 const statementMsMax = 15_000
@@ -44,6 +46,8 @@ export class AppModule {
         UsageEventsModule,
         AuditEventsModule,
         ConfigRevisionsModule,
+        SessionsModule,
+        SignInModule,
       ],
       providers: [
         // The second is within the first: it sees what the controller answers.

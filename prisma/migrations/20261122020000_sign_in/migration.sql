@@ -12,3 +12,6 @@ CREATE TABLE "sign_in_counts" (
 
 -- CreateIndex
 CREATE INDEX "sign_in_counts_resets_at_idx" ON "sign_in_counts"("resets_at");
+
+-- There are few; whether there is one is asked without credentials.
+CREATE INDEX "users_admins_idx" ON "users"("id") WHERE "role" = 'admin';

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common'
 import { AuditModule } from '../../audit/index.ts'
+import { AuthModule } from '../../auth/index.ts'
 import { relationshipReads, relationshipWrites } from '../../jsonapi/index.ts'
 import { PlansModule } from '../plans/index.ts'
 import { UsersController } from './users.controller.ts'
@@ -9,7 +10,7 @@ import { userResource } from './users.resource.ts'
 import { UsersService } from './users.service.ts'
 
 @Module({
-  imports: [AuditModule, PlansModule],
+  imports: [AuditModule, AuthModule, PlansModule],
   controllers: [
     UsersController,
     relationshipReads(userResource, UsersService),

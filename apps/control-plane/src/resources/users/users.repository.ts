@@ -44,6 +44,28 @@ export class UsersRepository {
     return keys.map((key) => key.id)
   }
 
+  /** Ends the user's sessions, but for one. */
+  async endSessions(tx: Transaction, userId: string, exceptId: string | null): Promise<void> {
+    await tx.session.deleteMany({ where: { userId, ...(exceptId !== null && { NOT: { id: exceptId } }) } })
+  }
+
+  /** Whether somebody besides this user can sign in. */
+  async hasAdmin(exceptId: string | null = null, from: Transaction = this.database.prisma): Promise<boolean> {
+    const canSignIn = { role: 'admin', status: 'active', passwordHash: { not: null } } as const
+    const where = { ...canSignIn, ...(exceptId !== null && { NOT: { id: exceptId } }) }
+    return (await from.user.findFirst({ where, select: { id: true } })) !== null
+  }
+
+  /** One at a time may make the first admin, or take a right from one: else two could each leave the other as the last. */
+  async lockAdmins(tx: Transaction): Promise<void> {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('apigate.users.admins'))`
+  }
+
+  async emailTaken(tx: Transaction, email: string): Promise<boolean> {
+    const found = await tx.$queryRaw<unknown[]>`SELECT 1 FROM users WHERE lower(email) = lower(${email})`
+    return found.length > 0
+  }
+
   async countOwnedGroups(tx: Transaction, id: string): Promise<number> {
     return tx.group.count({ where: { ownerId: id } })
   }

@@ -1,6 +1,6 @@
 import { defineResource } from '../../jsonapi/index.ts'
 import { planResource } from '../plans/index.ts'
-import { userStatuses } from './users.input.ts'
+import { userRoles, userStatuses } from './users.input.ts'
 import type { UserRow } from './users.repository.ts'
 
 export const userResource = defineResource<UserRow>({
@@ -11,10 +11,12 @@ export const userResource = defineResource<UserRow>({
     email: { kind: 'text' },
     name: { kind: 'text' },
     status: { kind: 'enum', values: userStatuses },
+    role: { kind: 'enum', values: userRoles },
     plan_id: { kind: 'text' },
     trial_ends_at: { kind: 'timestamp', nullable: true },
     created_at: { kind: 'timestamp' },
     updated_at: { kind: 'timestamp' },
   },
   relationships: { plan: { target: () => planResource } },
+  secrets: { password: 'passwordHash' },
 })

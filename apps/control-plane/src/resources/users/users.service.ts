@@ -1,11 +1,12 @@
 import { ApiError } from '@apigate/errors'
 import { newId } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
-import { auditEntry, AuditedWrites } from '../../audit/index.ts'
-import type { Actor } from '../../auth/index.ts'
+import { auditEntry, AuditedWrites, type Effect } from '../../audit/index.ts'
+import { Passwords, type Actor } from '../../auth/index.ts'
 import { userItem } from '../../config-publisher/index.ts'
 import {
   existing,
+  InputError,
   refuseChanges,
   rowFields,
   type Creation,
@@ -16,8 +17,9 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import { PlansService } from '../plans/index.ts'
+import type { Transaction } from '../../persistence/index.ts'
 import { resourceEvent, type WebhookEvent } from '../../webhook-outbox/index.ts'
-import type { UserInput } from './users.input.ts'
+import type { UserInput, UserRole } from './users.input.ts'
 import { UsersRepository, type UserRow } from './users.repository.ts'
 import { userResource } from './users.resource.ts'
 
@@ -28,6 +30,7 @@ export class UsersService {
   constructor(
     private readonly users: UsersRepository,
     private readonly plans: PlansService,
+    private readonly passwords: Passwords,
     private readonly writes: AuditedWrites,
   ) {}
 
@@ -40,36 +43,50 @@ export class UsersService {
   }
 
   async create({ id, input }: Creation<UserInput>, actor: Actor): Promise<Written<UserRow>> {
-    return this.writes.run(actor, async (tx) => {
-      const plan = await this.plans.assignable(tx, input.plan_id)
-      const row = await this.users.insert(tx, {
-        ...{ id: id ?? newId('usr'), email: '', ...rowFields(input) },
-        ...{ planId: plan.id, trialEndsAt: trialEnd(plan.trialDays) },
-      })
-      return {
-        row,
-        audit: [auditEntry(userResource, 'create', null, row)],
-        items: [userItem(row)],
-        events: [resourceEvent('user.created', userResource, null, row)],
-      }
+    const { password, ...attributes } = input
+    refuseUselessPassword(password, input.role ?? 'customer')
+    const secret = await this.secretOf(password)
+    return this.writes.run(actor, async (tx) => this.insert(tx, id, attributes, secret))
+  }
+
+  /** The admin account of a first start: made unless somebody can sign in already. False when another user has the address. */
+  async createFirstAdmin(email: string, password: string, actor: Actor): Promise<boolean> {
+    if (await this.users.hasAdmin()) return true
+    const secret = await this.secretOf(password)
+    const { row } = await this.writes.run(actor, async (tx) => {
+      await this.users.lockAdmins(tx)
+      const none = { audit: [], items: [] }
+      if (await this.users.hasAdmin(null, tx)) return { row: true, ...none }
+      if (await this.users.emailTaken(tx, email)) return { row: false, ...none }
+      return { ...(await this.insert(tx, undefined, { email, role: 'admin' }, secret)), row: true }
     })
+    return row
+  }
+
+  /** Whether anybody can sign in. */
+  async hasAdmin(): Promise<boolean> {
+    return this.users.hasAdmin()
   }
 
   async update(id: string, update: Update<UserInput>, actor: Actor): Promise<Written<UserRow>> {
-    const { input } = update
+    const { password, ...input } = update.input
+    const secret = await this.secretOf(password)
     return this.writes.run(actor, async (tx) => {
       const before = existing(userResource, id, await this.users.lock(tx, id))
       refuseChanges(userResource, before, update)
+      refuseUselessPassword(password, input.role ?? before.role)
       // Who has a disabled plan keeps it; the trial is that of the new plan.
       const moves = input.plan_id !== undefined && input.plan_id !== before.planId
       const trial = moves ? { trialEndsAt: trialEnd((await this.plans.assignable(tx, input.plan_id)).trialDays) } : {}
-      const row = await this.users.update(tx, id, { ...rowFields(input), ...trial })
-      return {
-        row,
-        audit: [auditEntry(userResource, 'update', before, row)],
-        items: [userItem(row)],
-        events: updateEvents(before, row),
-      }
+      const row = await this.users.update(tx, id, { ...rowFields(input), ...trial, ...secret, ...demotion(input) })
+      if (canSignIn(before) && !canSignIn(row)) await this.keepAnAdmin(tx, id)
+      const passwordSet = row.passwordHash !== before.passwordHash
+      if (!canSignIn(row)) await this.users.endSessions(tx, id, null)
+      else if (passwordSet) await this.users.endSessions(tx, id, actor.sessionId ?? null)
+      const audit = [auditEntry(userResource, 'update', before, row)]
+      // Masked, the one looks like the other.
+      if (passwordSet) audit.push(auditEntry(userResource, 'set_password', before, row))
+      return { row, audit, items: [userItem(row)], events: updateEvents(before, row) }
     })
   }
 
@@ -78,6 +95,7 @@ export class UsersService {
       const before = existing(userResource, id, await this.users.lock(tx, id))
       const groups = await this.users.countOwnedGroups(tx, id)
       if (groups > 0) throw ApiError.of('conflict', `still the owner of ${groups} groups`)
+      if (canSignIn(before)) await this.keepAnAdmin(tx, id)
       const keys = await this.users.lockKeyIds(tx, id)
       await this.users.delete(tx, id)
       return {
@@ -90,6 +108,55 @@ export class UsersService {
       }
     })
   }
+
+  private async insert(
+    tx: Transaction,
+    id: string | undefined,
+    input: Omit<UserInput, 'password'>,
+    secret: Secret,
+  ): Promise<Effect<UserRow>> {
+    const plan = await this.plans.assignable(tx, input.plan_id)
+    const row = await this.users.insert(tx, {
+      ...{ id: id ?? newId('usr'), email: '', ...rowFields(input), ...secret },
+      ...{ planId: plan.id, trialEndsAt: trialEnd(plan.trialDays) },
+    })
+    return {
+      row,
+      audit: [auditEntry(userResource, 'create', null, row)],
+      items: [userItem(row)],
+      events: [resourceEvent('user.created', userResource, null, row)],
+    }
+  }
+
+  /** Before the transaction, which must not wait for a slow hash. */
+  private async secretOf(password: string | null | undefined): Promise<Secret> {
+    if (password === undefined) return {}
+    return { passwordHash: password === null ? null : await this.passwords.hash(password) }
+  }
+
+  /** @throws ApiError 409 when nobody else can sign in. */
+  private async keepAnAdmin(tx: Transaction, id: string): Promise<void> {
+    await this.users.lockAdmins(tx)
+    if (!(await this.users.hasAdmin(id, tx))) {
+      throw ApiError.of('conflict', 'nobody else can sign in: give another user the role admin and a password first')
+    }
+  }
+}
+
+type Secret = { passwordHash?: string | null }
+
+function canSignIn({ role, status, passwordHash }: UserRow): boolean {
+  return role === 'admin' && status === 'active' && passwordHash !== null
+}
+
+/** Who becomes an admin again later does so with a new password. */
+function demotion({ role }: UserInput): Secret {
+  return role === 'customer' ? { passwordHash: null } : {}
+}
+
+function refuseUselessPassword(password: string | null | undefined, role: UserRole): void {
+  if (typeof password !== 'string' || role === 'admin') return
+  throw InputError.of('validation_error', 'password', 'only a user with the role admin can sign in')
 }
 
 function updateEvents(before: UserRow, row: UserRow): WebhookEvent[] {
