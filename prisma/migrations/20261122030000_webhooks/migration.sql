@@ -19,7 +19,8 @@ CREATE INDEX "webhook_deliveries_leased" ON "webhook_deliveries"("webhook_id") W
 -- Keys that expired before this version are not news.
 ALTER TABLE "api_keys" ADD COLUMN "expiry_noted_at" TIMESTAMPTZ(3);
 UPDATE "api_keys" SET "expiry_noted_at" = "expires_at" WHERE "expires_at" <= now();
-CREATE INDEX "api_keys_expiring" ON "api_keys"("expires_at") WHERE "expiry_noted_at" IS NULL AND "expires_at" IS NOT NULL;
+CREATE INDEX "api_keys_expiring" ON "api_keys"("expires_at")
+  WHERE "expires_at" IS NOT NULL AND "expiry_noted_at" IS DISTINCT FROM "expires_at";
 
 -- The audit trail is searched by actor, action, target and request.
 CREATE INDEX "audit_events_actor_id_created_at_id_idx" ON "audit_events"("actor_id", "created_at", "id");
