@@ -18,6 +18,7 @@ import { SessionsModule } from './resources/sessions/index.ts'
 import { UpstreamsModule } from './resources/upstreams/index.ts'
 import { UsageEventsModule } from './resources/usage-events/index.ts'
 import { UsersModule } from './resources/users/index.ts'
+import { WebhooksModule } from './resources/webhooks/index.ts'
 import { LOG, SettingsModule } from './settings.module.ts'
 import { SignInModule } from './sign-in/index.ts'
 
@@ -45,6 +46,7 @@ export class AppModule {
         RoutesModule,
         UsageEventsModule,
         AuditEventsModule,
+        WebhooksModule,
         ConfigRevisionsModule,
         SessionsModule,
         SignInModule,

@@ -22,6 +22,14 @@ export interface ControlPlaneConfig {
   encryptionKey: string
   /** CIDRs of balancers whose `X-Forwarded-*` is believed. */
   trustedProxies: string[]
+  /** Addresses and CIDRs that webhooks may be sent to although they are not public, and without TLS. */
+  webhookAllow: string[]
+  /** A webhook that has failed for so long is disabled; 0: never. */
+  webhookDisableDays: number
+  /** How long deliveries are kept; 0: for ever. */
+  webhookRetentionDays: number
+  /** How long the audit trail is kept; 0: for ever. */
+  auditRetentionDays: number
   /** Largest body of an admin request. */
   adminBodyBytesMax: number
   /** How long the process serves on after SIGTERM, so that balancers notice. */
@@ -47,6 +55,10 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     publicOrigins: env.parsed('APIGATE_PUBLIC_URL', [], parseOrigins),
     encryptionKey: env.required('APIGATE_ENCRYPTION_KEY', '32 random bytes in base64'),
     trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', [], parseCidrs),
+    webhookAllow: env.parsed('APIGATE_WEBHOOK_ALLOW', [], parseCidrs),
+    webhookDisableDays: env.integer('APIGATE_WEBHOOK_DISABLE_DAYS', 5, 0, 365),
+    webhookRetentionDays: env.integer('APIGATE_WEBHOOK_RETENTION_DAYS', 30, 0, 3_650),
+    auditRetentionDays: env.integer('APIGATE_AUDIT_RETENTION_DAYS', 0, 0, 36_500),
     adminBodyBytesMax: env.integer('APIGATE_ADMIN_BODY_BYTES_MAX', 1_048_576, 1_024, 104_857_600),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
   }

@@ -59,10 +59,31 @@ export function readUpdate<T extends object>(
   if (id === undefined && isDocument(body)) {
     throw ApiError.of('bad_request', 'an update names the resource: id is missing', { pointer: '/data' })
   }
-  if (id !== undefined && id !== urlId) {
-    throw ApiError.of('conflict', `the URL names ${urlId}`, { pointer: pointerTo(body, ['id']) })
-  }
+  refuseOtherId(body, id, urlId)
   return validated(definition, Input, 'update', body, members, errors)
+}
+
+/**
+ * Reads what an action on a resource is to be done with, from a body that may be left out: attributes of the action, in
+ * either shape.
+ *
+ * @throws ApiError as with an update.
+ */
+export function readAction<T extends object>(
+  definition: ResourceDefinition,
+  Input: InputClass<T>,
+  sent: unknown,
+  urlId: string,
+): T {
+  const body = sent ?? {}
+  const { id, members, errors } = readBody(definition, body)
+  refuseOtherId(body, id, urlId)
+  return validated(definition, Input, 'create', body, members, errors).input
+}
+
+function refuseOtherId(body: unknown, id: string | undefined, urlId: string): void {
+  if (id === undefined || id === urlId) return
+  throw ApiError.of('conflict', `the URL names ${urlId}`, { pointer: pointerTo(body, ['id']) })
 }
 
 /**

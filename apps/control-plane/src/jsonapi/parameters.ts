@@ -3,7 +3,7 @@ import { ApiError } from '@apigate/errors'
 import type { FastifyRequest } from 'fastify'
 import type { ResourceDefinition, Row } from './definition.ts'
 import { noting } from './endpoint.note.ts'
-import { isIdOf, readCreation, readUpdate, type InputClass } from './input.ts'
+import { isIdOf, readAction, readCreation, readUpdate, type InputClass } from './input.ts'
 import { checkPrecondition } from './precondition.ts'
 import { readItemQuery, readListQuery, readWriteQuery, refuseQuery } from './query.ts'
 
@@ -60,6 +60,15 @@ export function FromUpdate<T extends object>(definition: ResourceDefinition, Inp
     return readUpdate(definition, Input, body, readId(definition, params.id))
   })
   return noting({ kind: 'update', definition, Input }, From())
+}
+
+/** The `T` of an action on the resource in the path; the body may be left out. */
+export function FromAction<T extends object>(definition: ResourceDefinition, Input: InputClass<T>): ParameterDecorator {
+  const From = createParamDecorator((_, context) => {
+    const { params, body } = requestOf(context)
+    return readAction(definition, Input, body, readId(definition, params.id))
+  })
+  return noting({ kind: 'creation', definition, Input }, From())
 }
 
 function readId(definition: ResourceDefinition, id: string): string {

@@ -28,6 +28,12 @@ export function webhookEvent(type: WebhookEventType, data: object, webhookId: st
   return { id: newId('whe', at.getTime()), type, at, data, webhookId }
 }
 
+/** What is sent: the same bytes each time. */
+export function webhookMessage(event: { id: string; type: string; createdAt: Date; payload: unknown }): object {
+  const { id, type, createdAt, payload } = event
+  return { id, type, created_at: createdAt, data: payload }
+}
+
 /**
  * What became of a resource: `attributes` as they are now (null when it is gone) and in `previous` the old values of those
  * that changed (null when it is new). Attributes that are JSON are left out: transforms and header conditions may hold

@@ -1,0 +1,2 @@
+export * from './webhooks.module.ts'
+export * from './webhooks.resource.ts'
