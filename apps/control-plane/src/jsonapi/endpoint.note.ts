@@ -9,7 +9,7 @@ import type { JsonSchema } from './json-schema.ts'
 export type EndpointNote =
   | { kind: 'id'; definition: ResourceDefinition }
   | { kind: 'list' | 'item' | 'write'; definition: ResourceDefinition }
-  | { kind: 'creation' | 'update'; definition: ResourceDefinition; Input: InputClass<object> }
+  | { kind: 'creation' | 'update' | 'action'; definition: ResourceDefinition; Input: InputClass<object> }
   | { kind: 'related' | 'linkage' | 'replacement'; definition: ResourceDefinition }
   | { kind: 'manyLinkage' | 'manyChange'; definition: ResourceDefinition; many: ToMany }
   | { kind: 'description'; description: EndpointDescription }

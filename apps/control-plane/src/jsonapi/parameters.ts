@@ -68,7 +68,7 @@ export function FromAction<T extends object>(definition: ResourceDefinition, Inp
     const { params, body } = requestOf(context)
     return readAction(definition, Input, body, readId(definition, params.id))
   })
-  return noting({ kind: 'creation', definition, Input }, From())
+  return noting({ kind: 'action', definition, Input }, From())
 }
 
 function readId(definition: ResourceDefinition, id: string): string {

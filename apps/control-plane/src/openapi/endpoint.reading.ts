@@ -7,7 +7,7 @@ type NoteOf<K extends EndpointNote['kind']> = Extract<EndpointNote, { kind: K }>
 export interface EndpointReading extends Endpoint {
   /** The resource whose documents it answers with; null where only the description says. */
   definition: ResourceDefinition | null
-  body: NoteOf<'creation' | 'update'> | null
+  body: NoteOf<'creation' | 'update' | 'action'> | null
   query: NoteOf<'list' | 'item' | 'write'> | null
   relationship: NoteOf<'related' | 'linkage' | 'replacement'> | null
   many: NoteOf<'manyLinkage' | 'manyChange'> | null
@@ -21,7 +21,7 @@ export function readEndpoint(endpoint: Endpoint): EndpointReading {
   const { notes, handler } = endpoint
   const find = <K extends EndpointNote['kind']>(...kinds: K[]): NoteOf<K> | null =>
     (notes.find(({ kind }) => kinds.some((known) => known === kind)) as NoteOf<K> | undefined) ?? null
-  const body = find('creation', 'update')
+  const body = find('creation', 'update', 'action')
   const query = find('list', 'item', 'write')
   const relationship = find('related', 'linkage', 'replacement')
   const many = find('manyLinkage', 'manyChange')

@@ -31,8 +31,8 @@ export function openApiDocument(endpoints: readonly Endpoint[], version: string)
   for (const { definition, body } of readings) {
     if (definition) for (const one of reachable(definition)) definitions.add(one)
     if (!body) continue
-    inputs.set(body.definition, body.Input)
-    Object.assign(bodies, bodySchemas(body.definition, body.Input, body.kind === 'creation' ? 'Creation' : 'Update'))
+    if (body.kind !== 'action') inputs.set(body.definition, body.Input)
+    Object.assign(bodies, bodySchemas(body.definition, body.Input, body.kind === 'update' ? 'Update' : 'Creation'))
   }
   const paths: OpenApiDocument['paths'] = {}
   const parameters: Parameters = {}

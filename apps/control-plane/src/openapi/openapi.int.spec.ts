@@ -157,6 +157,17 @@ test('answers are as they are described', async () => {
   const linkage = { data: { type: 'plans', id: 'plan_pro' } }
   await ask('PATCH', '/api/users/{id}/relationships/plan', { id: 'usr_a', body: linkage })
   await ask('POST', '/api/api-keys/{id}/revoke', { id: 'key_a' })
+  const webhook = { name: 'w', id: 'whk_a', url: 'https://93.184.216.34/', events: ['*'] }
+  await ask('POST', '/api/webhooks', { body: webhook })
+  await ask('POST', '/api/webhooks/{id}/rotate-secret', { id: 'whk_a' })
+  await ask('POST', '/api/webhooks/{id}/rotate-secret', { id: 'whk_a', body: { overlap_seconds: 0 } })
+  const sent = await ask('POST', '/api/webhooks/{id}/test', { id: 'whk_a' })
+  await ask('GET', '/api/webhook-deliveries/{id}', { id: sent.document.data.id, query: '?include=webhook' })
+  await ask('POST', '/api/webhook-deliveries/{id}/redeliver', { id: sent.document.data.id })
+  await ask('GET', '/api/webhooks/{id}/deliveries', { id: 'whk_a', query: '?page[size]=1' })
+  await ask('POST', '/api/webhooks/{id}/redeliver', { id: 'whk_a', body: { since: '2026-01-01' } })
+  await ask('POST', '/api/webhooks/{id}/redeliver', { id: 'whk_a' })
+  await ask('GET', '/api/audit-events', { query: '?page[after]=' })
   await ask('DELETE', '/api/plans/{id}', { id: 'plan_pro' })
   await ask('DELETE', '/api/users/{id}', { id: 'usr_a' })
 })

@@ -1,4 +1,10 @@
-import { mediaType, type JsonSchema, type Relationship, type ResourceDefinition } from '../jsonapi/index.ts'
+import {
+  inputSchemas,
+  mediaType,
+  type JsonSchema,
+  type Relationship,
+  type ResourceDefinition,
+} from '../jsonapi/index.ts'
 import type { HttpMethod } from './endpoint.list.ts'
 import type { EndpointReading } from './endpoint.reading.ts'
 import { bodyContent } from './input.schemas.ts'
@@ -99,7 +105,9 @@ function queryParameters(
 
 function bodyOf({ body, many, description }: EndpointReading, one: Relationship | null, method: HttpMethod): object {
   if (body) {
-    return requestBody(bodyContent(body.Input, body.kind === 'creation' ? 'Creation' : 'Update'))
+    // What an action takes may be left out, unless something in it may not.
+    const required = body.kind !== 'action' || inputSchemas(body.Input).required.length > 0
+    return requestBody(bodyContent(body.Input, body.kind === 'update' ? 'Update' : 'Creation'), required)
   }
   const changed = many?.kind === 'manyChange' ? manyLinkageSchema(many.many) : one && linkageSchema(one)
   if (changed && method !== 'get') {
@@ -109,8 +117,8 @@ function bodyOf({ body, many, description }: EndpointReading, one: Relationship 
   return description.body ? requestBody({ 'application/json': { schema: description.body } }) : {}
 }
 
-function requestBody(content: object): object {
-  return { requestBody: { required: true, content } }
+function requestBody(content: object, required = true): object {
+  return { requestBody: { required, content } }
 }
 
 function successOf(

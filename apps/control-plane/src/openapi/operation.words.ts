@@ -49,7 +49,8 @@ function wordsOfRelated(
   const name = `${schemaName(from)}${pascalCase(last)}`
   const one = aWord(singular(from.type))
   const what = `${words(last)} of ${one}`
-  if (query?.kind === 'list') return { operationId: `list${name}`, summary: `List ${what}` }
+  if (query?.kind === 'list')
+    return { operationId: `list${pascalCase(last)}Of${schemaName(from)}`, summary: `List ${what}` }
   if (method === 'get' && path.includes('/relationships/')) {
     return { operationId: `get${name}Linkage`, summary: `Read which ${words(last)} ${one} has` }
   }

@@ -41,7 +41,7 @@ export class DeliveriesController {
   }
 
   @Post(':id/redeliver')
-  @Describe({ summary: 'Send again', answer: { status: 200, resource: deliveryResource } })
+  @Describe({ summary: 'Send again' })
   async redeliver(
     @FromPath(deliveryResource) id: string,
     @FromWriteQuery(deliveryResource) query: ItemQuery,

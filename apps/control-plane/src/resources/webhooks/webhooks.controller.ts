@@ -77,7 +77,7 @@ export class WebhooksController {
   }
 
   @Post(':id/rotate-secret')
-  @Describe({ summary: 'Replace the secret', meta: secretMeta, answer: { status: 200, resource: webhookResource } })
+  @Describe({ operationId: 'rotateWebhookSecret', summary: 'Replace the secret', meta: secretMeta })
   async rotateSecret(
     @FromPath(webhookResource) id: string,
     @FromAction(webhookResource, SecretRotationInput) input: SecretRotationInput,
@@ -89,7 +89,7 @@ export class WebhooksController {
   }
 
   @Post(':id/test')
-  @Describe({ summary: 'Send a test event', answer: { status: 201, resource: deliveryResource } })
+  @Describe({ operationId: 'testWebhook', summary: 'Send a test event', answer: { status: 201 } })
   async test(
     @FromPath(webhookResource) id: string,
     @FromWriteQuery(deliveryResource) query: ItemQuery,
@@ -101,9 +101,9 @@ export class WebhooksController {
 
   @Post(':id/redeliver')
   @Describe({
+    operationId: 'redeliverWebhook',
     summary: 'Send again what has failed since a time',
     meta: { type: 'object', properties: { deliveries: { type: 'integer' } } },
-    answer: { status: 200, resource: webhookResource },
   })
   async redeliver(
     @FromPath(webhookResource) id: string,
