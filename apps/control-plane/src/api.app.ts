@@ -14,6 +14,6 @@ export async function createApiApp(config: ControlPlaneConfig, log: Logger): Pro
     createAdapter(config, log),
     { logger: nestLogger(log), bodyParser: false, abortOnError: false },
   )
-  installHooks(app)
+  installHooks(app, config)
   return app.init()
 }

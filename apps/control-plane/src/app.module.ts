@@ -8,6 +8,7 @@ import { FleetModule, WaitInterceptor } from './fleet/index.ts'
 import { HealthModule } from './health/index.ts'
 import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
 import { OpenApiModule } from './openapi/index.ts'
+import { OperationsModule } from './operations/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { ApiKeysModule } from './resources/api-keys/index.ts'
 import { AuditEventsModule } from './resources/audit-events/index.ts'
@@ -45,6 +46,7 @@ export class AppModule {
         UpstreamsModule,
         RoutesModule,
         UsageEventsModule,
+        OperationsModule,
         AuditEventsModule,
         WebhooksModule,
         ConfigRevisionsModule,

@@ -32,6 +32,8 @@ export interface ControlPlaneConfig {
   auditRetentionDays: number
   /** Largest body of an admin request. */
   adminBodyBytesMax: number
+  /** The same for `POST /api/operations`. */
+  operationsBodyBytesMax: number
   /** How long the process serves on after SIGTERM, so that balancers notice. */
   drainSeconds: number
 }
@@ -60,6 +62,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     webhookRetentionDays: env.integer('APIGATE_WEBHOOK_RETENTION_DAYS', 30, 0, 3_650),
     auditRetentionDays: env.integer('APIGATE_AUDIT_RETENTION_DAYS', 0, 0, 36_500),
     adminBodyBytesMax: env.integer('APIGATE_ADMIN_BODY_BYTES_MAX', 1_048_576, 1_024, 104_857_600),
+    operationsBodyBytesMax: env.integer('APIGATE_OPERATIONS_BODY_BYTES_MAX', 16_777_216, 1_024, 104_857_600),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
   }
   env.parsed('APIGATE_ENCRYPTION_KEY', null, createSealer)

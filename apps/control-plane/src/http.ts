@@ -12,6 +12,8 @@ import { checkAccept, checkContentType, mediaType, parseJson, sendError, withPre
 
 export interface HttpOptions {
   adminBodyBytesMax: number
+  /** Of the paths that take many resources at once. */
+  operationsBodyBytesMax: number
   /** CIDRs whose `X-Forwarded-*` is believed. */
   trustedProxies: string[]
 }
@@ -34,11 +36,14 @@ export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter
 }
 
 /** Installs what happens to every request before its controller, in this order. Call before `app.init()`. */
-export function installHooks(app: NestFastifyApplication): void {
+export function installHooks(app: NestFastifyApplication, options: HttpOptions): void {
   const fastify = app.getHttpAdapter().getInstance()
   const authenticator = app.get(Authenticator)
   const routes = trackRoutes(fastify)
   mountAdminSurface(fastify)
+  fastify.addHook('onRoute', (route) => {
+    if (routeSettings(route).takesMany) route.bodyLimit = options.operationsBodyBytesMax
+  })
 
   fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)
@@ -46,8 +51,10 @@ export function installHooks(app: NestFastifyApplication): void {
     void reply.headers({ vary: 'Accept', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
     if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(routes, request.url))
     if (!isPublic(request)) await authenticator.authenticate(request)
-    checkAccept(request.headers.accept)
-    if (hasBody(request.raw)) checkContentType(request.headers['content-type'], request.headers['content-encoding'])
+    const { accept, 'content-type': type, 'content-encoding': encoding } = request.headers
+    const { extensions } = routeSettings(request.routeOptions)
+    checkAccept(accept, extensions)
+    if (hasBody(request.raw)) checkContentType(type, encoding, extensions)
     // It says nothing about no body; Fastify would refuse a type that it has no parser for.
     else delete request.headers['content-type']
   })
@@ -63,6 +70,17 @@ export function installHooks(app: NestFastifyApplication): void {
       done(error as Error)
     }
   })
+}
+
+interface RouteSettings {
+  /** Extensions of JSON:API that the path knows. */
+  extensions?: readonly string[]
+  takesMany?: boolean
+}
+
+/** What a controller says of its route by `@RouteConfig`. */
+function routeSettings({ config }: { config?: object }): RouteSettings {
+  return config ?? {}
 }
 
 /** A client's own id if it is 1 to 128 visible ASCII characters, else a new one. */

@@ -16,6 +16,11 @@ export class AuditRepository {
     await insertRows(tx, 'audit_events', rows)
   }
 
+  /** One unit of many writes at a time: two that lock the same rows in different orders would do little but lose. */
+  async lockMany(tx: Transaction): Promise<void> {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('apigate.audit.together'))`
+  }
+
   /** The newest configuration revision. */
   async revision(tx: Transaction): Promise<bigint> {
     const head = await tx.configHead.findUniqueOrThrow({ where: { id: 1 } })

@@ -55,7 +55,11 @@ export class AuditedWrites {
    * @param work as with `run`.
    */
   async together<T>(actor: Actor, work: () => Promise<T>): Promise<Written<T>> {
-    return this.transaction(actor, (unit) => this.units.run(unit, work), togetherMsMax)
+    const joined = async (unit: UnitOfWork): Promise<T> => {
+      await this.audit.lockMany(unit.tx)
+      return this.units.run(unit, work)
+    }
+    return this.transaction(actor, joined, togetherMsMax)
   }
 
   private async transaction<T>(

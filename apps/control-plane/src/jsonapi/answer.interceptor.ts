@@ -29,7 +29,7 @@ export class AnswerInterceptor implements NestInterceptor<Answer | undefined, Ui
             return undefined
           }
         }
-        void reply.header('content-type', mediaType)
+        void reply.header('content-type', headers['content-type'] ?? mediaType)
         return body
       }),
     )

@@ -22,8 +22,16 @@ export interface ResourceObject extends Identifier {
   meta?: Meta
 }
 
+/** Of the extension whose URI is its name: what an operation made or changed; empty where there is nothing to show. */
+export interface OperationResult {
+  data?: ResourceObject | Identifier | null
+}
+
+export const atomicExtension = 'https://jsonapi.org/ext/atomic'
+
 export interface Document {
-  jsonapi: { version: '1.1' }
+  jsonapi: { version: '1.1'; ext?: string[] }
+  'atomic:results'?: OperationResult[]
   data?: ResourceObject | ResourceObject[] | Identifier | Identifier[] | null
   included?: ResourceObject[]
   errors?: readonly ErrorObject[]
@@ -44,8 +52,8 @@ export interface Representation {
 
 export const wholeRepresentation: Representation = { fields: new Map(), include: null }
 
-export function document(members: Omit<Document, 'jsonapi'>): Document {
-  return { jsonapi: { version: '1.1' }, ...members }
+export function document(members: Omit<Document, 'jsonapi'>, ext: string[] = []): Document {
+  return { jsonapi: { version: '1.1', ...(ext.length > 0 && { ext }) }, ...members }
 }
 
 /** As bytes, because Fastify would add a `charset` to the media type of text, which JSON:API forbids. */

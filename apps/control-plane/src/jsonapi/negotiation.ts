@@ -2,8 +2,8 @@ import { ApiError } from '@apigate/errors'
 import { mediaType } from './document.ts'
 
 /**
- * Content negotiation of JSON:API 1.1 (https://jsonapi.org/format/1.1/#content-negotiation-servers). We know no extension
- * and no profile: `ext` must be empty, `profile` is ignored.
+ * Content negotiation of JSON:API 1.1 (https://jsonapi.org/format/1.1/#content-negotiation-servers). A path knows
+ * no extension unless it says so, and none knows a profile: `profile` is ignored.
  */
 
 interface MediaRange {
@@ -11,8 +11,15 @@ interface MediaRange {
   parameters: Map<string, string>
 }
 
-/** @throws ApiError 415 unless the body is JSON:API without parameters but `profile`, or plain JSON in UTF-8. */
-export function checkContentType(contentType: string | undefined, contentEncoding: string | undefined): void {
+/**
+ * @param extensions which the path knows. Its bodies are documents of all of them, and say so unless they are plain JSON.
+ * @throws ApiError 415 unless the body is JSON:API without parameters but `profile` and these, or plain JSON in UTF-8.
+ */
+export function checkContentType(
+  contentType: string | undefined,
+  contentEncoding: string | undefined,
+  extensions: readonly string[] = [],
+): void {
   if (contentEncoding !== undefined && contentEncoding.toLowerCase() !== 'identity') {
     throw unsupported('bodies are not taken compressed', 'Content-Encoding')
   }
@@ -23,21 +30,30 @@ export function checkContentType(contentType: string | undefined, contentEncodin
     throw unsupported('JSON is UTF-8 (RFC 8259 §8.1)', 'Content-Type')
   }
   if (range.type !== mediaType) throw unsupported(`send ${mediaType} or application/json`, 'Content-Type')
-  if (!acceptable(range)) {
-    throw unsupported(`${mediaType} takes no parameter but profile, and no extension is supported`, 'Content-Type')
+  const named = extensionsOf(range)
+  if (!acceptable(range, extensions) || !extensions.every((extension) => named.includes(extension))) {
+    const wanted = extensions.length > 0 ? `ext="${extensions.join(' ')}" and profile` : 'profile'
+    throw unsupported(`${mediaType} takes no parameter here but ${wanted}`, 'Content-Type')
   }
 }
 
 /** @throws ApiError 406 when every JSON:API entry of `Accept` carries a parameter or an extension that we do not know. */
-export function checkAccept(accept: string | undefined): void {
+export function checkAccept(accept: string | undefined, extensions: readonly string[] = []): void {
   const ranges = parseRanges(accept ?? '').filter((range) => range.type === mediaType)
   for (const range of ranges) range.parameters.delete('q')
-  if (ranges.length === 0 || ranges.some(acceptable)) return
-  throw ApiError.of('not_acceptable', `answers are ${mediaType} without parameters`, { header: 'Accept' })
+  if (ranges.length === 0 || ranges.some((range) => acceptable(range, extensions))) return
+  const type = extensions.length > 0 ? `${mediaType}; ext="${extensions.join(' ')}"` : `${mediaType} without parameters`
+  throw ApiError.of('not_acceptable', `answers are ${type}`, { header: 'Accept' })
 }
 
-function acceptable(range: MediaRange): boolean {
-  return [...range.parameters].every(([name, value]) => name === 'profile' || (name === 'ext' && value.trim() === ''))
+function acceptable(range: MediaRange, extensions: readonly string[]): boolean {
+  const others = [...range.parameters.keys()].filter((name) => name !== 'profile' && name !== 'ext')
+  return others.length === 0 && extensionsOf(range).every((extension) => extensions.includes(extension))
+}
+
+/** URIs with spaces between. */
+function extensionsOf({ parameters }: MediaRange): string[] {
+  return (parameters.get('ext') ?? '').split(' ').filter((uri) => uri !== '')
 }
 
 function unsupported(detail: string, header: string): ApiError {

@@ -34,3 +34,12 @@ function resolve(body: unknown, path: readonly string[]): string {
   }
   return pointer
 }
+
+/** Of a pointer the part that leads to a value. */
+export function resolvingPart(body: unknown, pointer: string): string {
+  const names = pointer.split('/').slice(1)
+  return resolve(
+    body,
+    names.map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~')),
+  )
+}

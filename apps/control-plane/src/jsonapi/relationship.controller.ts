@@ -69,15 +69,22 @@ export function relationshipWrites<T extends object>(
       @CurrentActor() actor: Actor,
     ): Promise<Answer> {
       const relationship = relationshipNamed(definition, name)
-      const linked = readLinkage(relationship.target(), body)
-      if (linked === null)
-        throw InputError.of('validation_error', `${name}_id`, `${name} cannot be removed, only replaced`)
-      const input = Object.assign(new Input(), { [`${name}_id`]: linked })
-      const { row, revision } = await this.service.update(id, { input, readOnly: new Map() }, actor)
+      const { row, revision } = await this.service.update(id, readLinkageUpdate(relationship, Input, body), actor)
       return { ...linkageAnswer(definition, relationship, row), headers: revisionHeader(revision) }
     }
   }
   return RelationshipWrites
+}
+
+/** The update of a resource that the body of its to-one relationship's update stands for. */
+export function readLinkageUpdate<T extends object>(
+  { name, target }: Relationship,
+  Input: InputClass<T>,
+  body: unknown,
+): Update<T> {
+  const linked = readLinkage(target(), body)
+  if (linked === null) throw InputError.of('validation_error', `${name}_id`, `${name} cannot be removed, only replaced`)
+  return { input: Object.assign(new Input(), { [`${name}_id`]: linked }), readOnly: new Map() }
 }
 
 function relationshipNamed(definition: ResourceDefinition, name: string): Relationship {

@@ -20,9 +20,7 @@ import {
 } from '../../jsonapi/index.ts'
 import { ApiKeyInput } from './api-keys.input.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
-import { ApiKeysService } from './api-keys.service.ts'
-
-const note = 'Save this key securely. It will not be shown again.'
+import { ApiKeysService, keyNote } from './api-keys.service.ts'
 
 const shownOnce = {
   type: 'object',
@@ -52,7 +50,7 @@ export class ApiKeysController {
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
     const { written, key } = await this.keys.create(creation, actor)
-    return createdAnswer(apiKeyResource, query, written, { key, note })
+    return createdAnswer(apiKeyResource, query, written, { key, note: keyNote })
   }
 
   @Post(':id/revoke')

@@ -22,6 +22,9 @@ import type { ApiKeyInput } from './api-keys.input.ts'
 import { ApiKeysRepository, type ApiKeyRow } from './api-keys.repository.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
 
+/** Shown with a key. */
+export const keyNote = 'Save this key securely. It will not be shown again.'
+
 @Injectable()
 export class ApiKeysService {
   constructor(

@@ -1,3 +1,4 @@
+export { UpstreamInput } from './upstreams.input.ts'
 export * from './upstreams.module.ts'
 export * from './upstreams.resource.ts'
 export * from './upstreams.service.ts'

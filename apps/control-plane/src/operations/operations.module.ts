@@ -1,0 +1,16 @@
+import { Module } from '@nestjs/common'
+import { AuditModule } from '../audit/index.ts'
+import { ApiKeysModule } from '../resources/api-keys/index.ts'
+import { PlansModule } from '../resources/plans/index.ts'
+import { RoutesModule } from '../resources/routes/index.ts'
+import { UpstreamsModule } from '../resources/upstreams/index.ts'
+import { UsersModule } from '../resources/users/index.ts'
+import { OperationsController } from './operations.controller.ts'
+import { OperationsService } from './operations.service.ts'
+
+@Module({
+  imports: [AuditModule, PlansModule, UsersModule, ApiKeysModule, UpstreamsModule, RoutesModule],
+  controllers: [OperationsController],
+  providers: [OperationsService],
+})
+export class OperationsModule {}
