@@ -83,7 +83,10 @@ export async function startTestWorker(options: TestWorkerOptions = {}): Promise<
   const config = { ...base, proxyPort: 0, statusPort: 0, ...options.config }
   const log = createLogger({ name: 'proxy', level: config.logLevel })
   const worker = await startWorker({ config, log, feed, bus: fakeBus(statuses), queue: fakeQueue(events) })
-  if (options.items) await waitFor(() => statuses.some((status) => status.ready), { what: 'a ready worker' })
+  if (options.items) {
+    await waitFor(() => statuses.some((status) => status.ready), { what: 'a ready worker' })
+    await waitFor(() => feed.follows.length > 0, { what: 'a worker that follows the feed' })
+  }
 
   return {
     url: `http://127.0.0.1:${worker.proxyPort}`,

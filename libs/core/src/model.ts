@@ -51,6 +51,16 @@ export interface UpstreamTarget {
   weight: number
 }
 
+/** A `GET` to each target, by each worker. */
+export interface HealthCheckConfig {
+  /** With the query, if it has one. */
+  path: string
+  intervalMs: number
+  /** Checks in a row. */
+  unhealthyAfter: number
+  healthyAfter: number
+}
+
 export interface UpstreamConfig {
   id: string
   name: string
@@ -62,8 +72,10 @@ export interface UpstreamConfig {
   authHeader: string | null
   /** Sealed by `@apigate/platform` (AES-256-GCM); a worker opens it when it builds its tables. Null for `none`. */
   authValueSealed: string | null
+  /** Where requests go instead of to the server of `baseUrl`, whose path still counts; empty = there. */
   targets: UpstreamTarget[]
-  healthCheck: unknown
+  healthCheck: HealthCheckConfig | null
+  /** Of one request, when no answer came. */
   retries: number
   enabled: boolean
 }

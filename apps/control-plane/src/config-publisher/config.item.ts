@@ -1,4 +1,4 @@
-import type { ConfigItem, HeaderCondition, UpstreamTarget } from '@apigate/core'
+import type { ConfigItem, HeaderCondition, HealthCheckConfig, UpstreamTarget } from '@apigate/core'
 import type { ApiKey, Group, Plan, Route, Upstream, User } from '../persistence/generated/client.ts'
 
 /**
@@ -74,8 +74,8 @@ export function upstreamItem(row: UpstreamRow): ConfigItem {
       authType: row.authType,
       authHeader: row.authHeader,
       authValueSealed: row.authValueSealed,
-      targets: row.targets as unknown as UpstreamTarget[],
-      healthCheck: row.healthCheck,
+      targets: (row.targets as unknown as StoredTarget[]).map(({ url, weight = 1 }) => ({ url, weight })),
+      healthCheck: healthCheck(row.healthCheck as unknown as StoredHealthCheck | null),
       retries: row.retries,
       enabled: row.enabled,
     },
@@ -109,6 +109,21 @@ export function routeItem(row: RouteRow): ConfigItem {
       createdAtMs: row.createdAt.getTime(),
     },
   }
+}
+
+/** As the client wrote them: what was left out has its default. */
+type StoredTarget = Pick<UpstreamTarget, 'url'> & Partial<Pick<UpstreamTarget, 'weight'>>
+interface StoredHealthCheck {
+  path?: string
+  interval_ms?: number
+  unhealthy_after?: number
+  healthy_after?: number
+}
+
+function healthCheck(stored: StoredHealthCheck | null): HealthCheckConfig | null {
+  if (stored === null) return null
+  const { path = '/', interval_ms: intervalMs = 10_000, unhealthy_after = 3, healthy_after = 2 } = stored
+  return { path, intervalMs, unhealthyAfter: unhealthy_after, healthyAfter: healthy_after }
 }
 
 /** As the client wrote it; `match` may be left out and means `exact` then. */

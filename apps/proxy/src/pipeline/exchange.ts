@@ -42,7 +42,6 @@ export class Exchange {
   readonly gateway: Gateway
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  /** Kept apart: undici takes it off the request. */
   readonly socket: Socket
   readonly connection: ClientConnection
   /** The bytes behind the head of an upgrade request; null for every other request. */

@@ -41,6 +41,8 @@ export function checkWire(exchange: Exchange, limits: WireLimits): Refusal | nul
 /** Another transfer coding than chunked stays undecoded, and HTTP/1.0 knows none: both read differently by others. */
 function isFramingPlain({ headers, httpVersionMinor }: IncomingMessage): boolean {
   const coding = headers['transfer-encoding']
-  if (coding === undefined) return true
-  return httpVersionMinor === 1 && coding.toLowerCase() === 'chunked' && headers['content-length'] === undefined
+  const length = headers['content-length']
+  // Beyond that it could not be said again as it was.
+  if (coding === undefined) return length === undefined || Number.isSafeInteger(Number(length))
+  return httpVersionMinor === 1 && coding.toLowerCase() === 'chunked' && length === undefined
 }

@@ -5,6 +5,12 @@ export class TrafficCounters {
   /** By class: index 2 = 2xx. */
   readonly answers = [0, 0, 0, 0, 0, 0]
   latencySecondsSum = 0
+  /** Requests that no upstream answered, or not to the end. */
+  upstreamFailures = 0
+  /** Requests that were sent to another target, or once more. */
+  upstreamRetries = 0
+  /** Targets that became unhealthy. */
+  targetEjections = 0
 
   count(status: number, latencyMs: number): void {
     const statusClass = Math.floor(status / 100)

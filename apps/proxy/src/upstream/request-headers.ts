@@ -12,8 +12,8 @@ const VIA = 4
 /** By plain name. */
 const kinds = new Map<string, number>([
   ...hopByHopHeaders.map((name) => [name, DROP] as const),
-  // Set below, or by the pool (`host`).
-  ...['host', 'x-api-key', 'x-request-id'].map((name) => [name, DROP] as const),
+  // Set below, or with the framing when the request is written.
+  ...['host', 'content-length', 'x-api-key', 'x-request-id'].map((name) => [name, DROP] as const),
   ...['x-user-id', 'x-group-id', 'x-key-id', 'x-plan-id'].map((name) => [name, DROP] as const),
   ['authorization', AUTHORIZATION],
   ['forwarded', FORWARDED],
@@ -44,7 +44,7 @@ function plainName(name: string): string {
 /**
  * The headers for the upstream, names and values alternating: the client's in their order and spelling, duplicates
  * included, without what is ours to say; then who calls, where it came from, and last the upstream's credentials.
- * `Host` is the upstream's own (the pool sets it); the client's goes on as `X-Forwarded-Host`.
+ * `Host` is the upstream's own and, like the framing, set by its connection; the client's goes on as `X-Forwarded-Host`.
  */
 export function upstreamRequestHeaders(exchange: Exchange): string[] {
   const { request, owner, connection, upstream } = exchange
@@ -62,7 +62,7 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
     const value = rawHeaders[i + 1]!
     const kind = kindOf(name)
     if (kind === DROP || (kind === AUTHORIZATION && exchange.isKeyInAuthorization)) continue
-    if (named !== null && isNamed(named, name)) continue
+    if (named !== null && named.includes(name.toLowerCase())) continue
     if (credential !== null && name.length === credential[0].length && plainName(name) === plainName(credential[0]))
       continue
     if (kind === VIA) {
@@ -89,12 +89,6 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
   if (request.headers.te !== undefined && acceptsTrailers(request.headers.te)) headers.push('te', 'trailers')
   if (credential !== null) headers.push(credential[0], credential[1])
   return headers
-}
-
-/** `Connection: content-length` must not take the framing away. */
-function isNamed(named: readonly string[], name: string): boolean {
-  const lower = name.toLowerCase()
-  return lower !== 'content-length' && named.includes(lower)
 }
 
 function acceptsTrailers(te: unknown): boolean {

@@ -7,8 +7,7 @@ const never = new Set([...hopByHopHeaders, 'x-request-id'])
 const notBesideLimits = new Set<string>([...never, ...limitHeaderNames])
 
 /**
- * What of an upstream's headers the client gets, names and values alternating; names in lower case, as undici gives
- * them, values of a repeated name one by one. The length comes last: `node:http` takes a `Content-Disposition` behind it
+ * What of an upstream's headers the client gets, names and values alternating; names in lower case, values of a repeated name one by one. The length comes last: `node:http` takes a `Content-Disposition` behind it
  * for UTF-8, and spoils or refuses what the upstream has sent.
  *
  * @param hasLimits our limit headers are added.

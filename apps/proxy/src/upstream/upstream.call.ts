@@ -1,25 +1,47 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { errors, type Dispatcher } from 'undici'
 import { AnswerRelay } from '../pipeline/answer.relay.ts'
-import type { Exchange } from '../pipeline/exchange.ts'
-import { refusal, type Refusal } from '../pipeline/refusal.ts'
+import type { Exchange, UpstreamWork } from '../pipeline/exchange.ts'
+import { refusal } from '../pipeline/refusal.ts'
+import type {
+  AnswerHandler,
+  UpstreamConnection,
+  UpstreamFailure,
+  UpstreamRequest,
+} from './http1/upstream.connection.ts'
+import type { UpstreamTarget } from './upstream.target.ts'
 
 const failed = refusal('upstream_error')
 const timedOut = refusal('upstream_timeout')
-const badRequest = refusal('bad_request', 'The upstream cannot be asked this.')
+/** RFC 9110 §9.2.2 */
+const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 
-/** One request to an upstream, as undici sees it. */
-export class UpstreamCall implements Dispatcher.DispatchHandler {
+/** One request to an upstream, from the choice of a target to the end of its answer. */
+export class UpstreamCall implements AnswerHandler, UpstreamWork {
   readonly #exchange: Exchange
+  readonly #request: UpstreamRequest
   readonly #relay: AnswerRelay
-  #controller: Dispatcher.DispatchController | null = null
-  #isAborted = false
+  #target: UpstreamTarget
+  #connection: UpstreamConnection | null = null
+  #tried: UpstreamTarget[] | null = null
+  /** A stale connection was replaced once. */
+  #isRepeated = false
+  #retries = 0
   #isReleased = false
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, request: UpstreamRequest, target: UpstreamTarget) {
     this.#exchange = exchange
+    this.#request = request
     this.#relay = new AnswerRelay(exchange)
+    this.#target = target
     exchange.call = this
+    const upstream = exchange.upstream!
+    upstream.hold()
+    upstream.retryBudget.request()
+  }
+
+  start(): void {
+    this.#target.health.begin()
+    this.#connection = this.#target.pool.send(this.#request, this)
   }
 
   /** The client went away. */
@@ -28,39 +50,70 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.abort()
   }
 
-  /** Ends the work at the upstream; what comes of it is not looked at any more. */
   abort(): void {
-    this.#isAborted = true
-    this.#controller?.abort(abortion)
+    this.#connection?.destroy()
+    this.#connection = null
+    if (!this.#isReleased && !this.#relay.isStarted) this.#target.health.abandoned()
+    this.#release()
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#isAborted) controller.abort(abortion)
+  onBodySent(bytes: number): void {
+    this.#exchange.requestBytes += bytes
   }
 
-  onBodySent(chunk: Buffer): void {
-    this.#exchange.requestBytes += chunk.length
+  onInformation(status: number, headers: IncomingHttpHeaders): void {
+    if (!this.#exchange.isFinished) this.#relay.inform(status, headers)
   }
 
-  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (this.#exchange.isFinished) return
-    if (status < 200) this.#relay.inform(status, headers)
-    else this.#relay.start(status, headers, controller)
+  onHead(connection: UpstreamConnection, status: number, headers: IncomingHttpHeaders): void {
+    this.#target.health.succeeded()
+    if (!this.#exchange.isFinished) this.#relay.start(status, headers, connection)
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     if (!this.#exchange.isFinished) this.#relay.data(chunk)
   }
 
-  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: IncomingHttpHeaders): void {
+  onEnd(trailers: IncomingHttpHeaders): void {
+    this.#connection = null
     this.#release()
     this.#relay.end(trailers)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  onFailure(failure: UpstreamFailure): void {
+    this.#connection = null
+    const { isFinished } = this.#exchange
+    if (!this.#relay.isStarted) {
+      if (failure === 'stale' || failure === 'invalid') this.#target.health.abandoned()
+      else this.#target.health.failed(performance.now())
+      if (!isFinished && this.#tryAgain(failure)) return
+    }
     this.#release()
-    if (!this.#exchange.isFinished) this.#relay.fail(refusalOf(error))
+    this.#exchange.gateway.counters.upstreamFailures += 1
+    if (!isFinished) this.#relay.fail(failure === 'timeout' ? timedOut : failed)
+  }
+
+  /** Only what may be said twice: the method is idempotent, and the body is not on its way. */
+  #tryAgain(failure: UpstreamFailure): boolean {
+    const { upstream, isClientGone, gateway } = this.#exchange
+    const { method, body } = this.#request
+    const isBodyHere = body === null || Buffer.isBuffer(body) || failure === 'unreachable'
+    if (!idempotent.has(method) || !isBodyHere || isClientGone) return false
+    if (failure === 'stale' && !this.#isRepeated) {
+      this.#isRepeated = true
+      this.#connection = this.#target.pool.sendFresh(this.#request, this)
+      return true
+    }
+    if (failure === 'timeout' || failure === 'invalid' || this.#retries >= upstream!.config.retries) return false
+    const tried = (this.#tried ??= [])
+    tried.push(this.#target)
+    const target = upstream!.choose(tried)
+    if (target === null || !upstream!.retryBudget.take()) return false
+    this.#retries += 1
+    gateway.counters.upstreamRetries += 1
+    this.#target = target
+    this.start()
+    return true
   }
 
   #release(): void {
@@ -68,18 +121,4 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.#isReleased = true
     this.#exchange.upstream!.release()
   }
-}
-
-const abortion = new errors.RequestAbortedError('the client went away')
-
-function refusalOf(error: Error): Refusal {
-  if (
-    error instanceof errors.HeadersTimeoutError ||
-    error instanceof errors.BodyTimeoutError ||
-    error instanceof errors.ConnectTimeoutError
-  ) {
-    return timedOut
-  }
-  // What Node's parser lets pass and undici's writer does not, e.g. a header name with odd characters.
-  return error instanceof errors.InvalidArgumentError ? badRequest : failed
 }

@@ -1,51 +1,60 @@
 import type { UpstreamConfig } from '@apigate/core'
 import type { Sealer } from '@apigate/platform'
-import { Pool, type Dispatcher } from 'undici'
-
-const connectTimeoutMsMax = 10_000
+import { RetryBudget } from './retry.budget.ts'
+import { nextTarget } from './target.choice.ts'
+import { UpstreamTarget } from './upstream.target.ts'
 
 /**
- * An upstream's connections. At most `max_idle_conns` of them are kept for the next request; when that many requests
- * run, another gets a connection of its own that is closed after it, so that no request ever queues behind a stream.
- * Connections are opened when they are needed, also after `retire`: a request may still hold tables that name this
- * upstream. HTTP/1.1 only.
+ * An upstream: where its requests may go, and what they carry for it. Connections are opened when they are needed, also after
+ * `retire`: a request may still hold tables that name this upstream. HTTP/1.1 only.
  */
 export class Upstream {
   readonly config: UpstreamConfig
-  readonly origin: string
   /** Path of the base URL, without the last slash. */
   readonly basePath: string
   /** Lower-case name and value of the header with the upstream's credentials; null when it takes none. */
   readonly credential: readonly [name: string, value: string] | null
-  #kept: Pool | null = null
-  #single: Pool | null = null
+  readonly targets: readonly UpstreamTarget[]
+  readonly retryBudget = new RetryBudget()
+  /** Runs when a target has become healthy or unhealthy. */
+  onHealthChange: (upstream: Upstream, target: UpstreamTarget) => void = () => {}
   #running = 0
   #isRetired = false
 
-  /** @throws Error when the base URL or the sealed credentials are not usable; it never holds the credentials. */
+  /** @throws Error when a URL or the sealed credentials are not usable; it never holds the credentials. */
   constructor(config: UpstreamConfig, sealer: Pick<Sealer, 'open'>) {
     this.config = config
-    const url = new URL(config.baseUrl)
-    if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error('base_url must be http or https')
-    this.origin = url.origin
-    this.basePath = url.pathname.endsWith('/') ? url.pathname.slice(0, -1) : url.pathname
+    const base = usableUrl(config.baseUrl)
+    this.basePath = base.pathname.endsWith('/') ? base.pathname.slice(0, -1) : base.pathname
     this.credential = credentialOf(config, sealer)
+    const targets = config.targets.length === 0 ? [{ url: config.baseUrl, weight: 1 }] : config.targets
+    this.targets = targets.map(({ url, weight }) => new UpstreamTarget(usableUrl(url), weight, config))
+    for (const target of this.targets) {
+      target.health.onChange = () => {
+        target.changedAt = new Date().toISOString()
+        this.onHealthChange(this, target)
+      }
+    }
   }
 
-  /** Requests that were dispatched or held it and have not been released. */
+  /** Requests that hold it and have not been released. */
   get running(): number {
     return this.#running
   }
 
-  /** Every dispatch must be followed by one `release` when the request is over. */
-  dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {
-    const isKept = this.#running < this.config.maxIdleConns
-    this.#running += 1
-    const pool = isKept ? (this.#kept ??= this.#open(true)) : (this.#single ??= this.#open(false))
-    pool.dispatch(options, handler)
+  /** Where the next request goes; null = nowhere, all targets are unhealthy. @param tried where it has been in vain */
+  choose(tried: readonly UpstreamTarget[]): UpstreamTarget | null {
+    const [only] = this.targets
+    if (this.targets.length === 1 && only!.health.isHealthy) return only!
+    const nowMs = performance.now()
+    const untried = (target: UpstreamTarget): boolean => !tried.includes(target) && target.health.isAvailable(nowMs)
+    return (
+      nextTarget(this.targets, untried) ??
+      (tried.length === 0 ? null : nextTarget(this.targets, (target) => target.health.isAvailable(nowMs)))
+    )
   }
 
-  /** Counts a request that goes by a connection of its own. */
+  /** A request begins; must be followed by one `release` when it is over. */
   hold(): void {
     this.#running += 1
   }
@@ -55,41 +64,36 @@ export class Upstream {
     if (this.#isRetired) this.#closeWhenIdle()
   }
 
+  /** It is in the tables: its targets are checked from now on. */
+  start(onHealthChange: (upstream: Upstream, target: UpstreamTarget) => void): void {
+    this.onHealthChange = onHealthChange
+    for (const target of this.targets) target.startChecks()
+  }
+
   /** No longer in the tables: closes its connections when nothing runs on them. */
   retire(): void {
     this.#isRetired = true
+    this.onHealthChange = () => {}
     this.#closeWhenIdle()
   }
 
   #closeWhenIdle(): void {
-    if (this.#running > 0) return
-    // Closing waits for what runs, and nothing does; what could fail is a connection that is going anyway.
-    void this.#kept?.close().catch(() => {})
-    void this.#single?.close().catch(() => {})
-    this.#kept = null
-    this.#single = null
+    if (this.#running === 0) for (const target of this.targets) target.retire()
   }
+}
 
-  #open(isKept: boolean): Pool {
-    const { timeoutMs, maxIdleConns, idleConnTimeoutMs } = this.config
-    const idleMs = Math.max(1, idleConnTimeoutMs)
-    return new Pool(this.origin, {
-      connections: isKept ? maxIdleConns : null,
-      // 0 sends "Connection: close".
-      pipelining: isKept ? 1 : 0,
-      keepAliveTimeout: idleMs,
-      keepAliveMaxTimeout: idleMs,
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
-      connect: { timeout: Math.min(timeoutMs, connectTimeoutMsMax) },
-      allowH2: false,
-    })
-  }
+function usableUrl(text: string): URL {
+  const url = new URL(text)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new Error('base_url and targets must be http or https')
+  return url
 }
 
 function credentialOf(config: UpstreamConfig, sealer: Pick<Sealer, 'open'>): readonly [string, string] | null {
   if (config.authType === 'none' || config.authValueSealed === null) return null
   const value = sealer.open(config.authValueSealed)
+  // They are written to the wire as they are.
+  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) throw new Error('the credentials cannot stand in a header')
   switch (config.authType) {
     case 'bearer':
       return ['authorization', `Bearer ${value}`]

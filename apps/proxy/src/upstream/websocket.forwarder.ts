@@ -8,6 +8,7 @@ import { finish } from '../pipeline/finish.ts'
 import { refusal } from '../pipeline/refusal.ts'
 import type { Tables } from '../tables/tables.ts'
 import { clientAnswerHeaders } from './response-headers.ts'
+import type { UpstreamTarget } from './upstream.target.ts'
 
 const failed = refusal('upstream_error')
 const timedOut = refusal('upstream_timeout')
@@ -37,14 +38,14 @@ export class WebSocketForwarder {
     return this.#running.size
   }
 
-  forward(exchange: Exchange, head: Buffer): void {
-    const { request, socket, upstream } = exchange
-    const call = new WebSocketCall(exchange, this.#running)
+  forward(exchange: Exchange, head: Buffer, target: UpstreamTarget): void {
+    const { request, socket } = exchange
+    const call = new WebSocketCall(exchange, target, this.#running)
     exchange.call = call
     request.headers = headersObject([...exchange.upstreamHeaders, 'connection', 'Upgrade', 'upgrade', 'websocket'])
     this.#calls.set(request, call)
     try {
-      this.#proxy.ws(request, socket, head, { target: upstream!.origin, changeOrigin: true, secure: true }, () => {})
+      this.#proxy.ws(request, socket, head, { target: target.url.origin, changeOrigin: true, secure: true }, () => {})
     } finally {
       this.#calls.delete(request)
     }
@@ -75,6 +76,7 @@ export class WebSocketForwarder {
 /** One upgrade, from the request to the end of the WebSocket. */
 class WebSocketCall implements UpstreamWork {
   readonly #exchange: Exchange
+  readonly #target: UpstreamTarget
   readonly #relay: AnswerRelay
   #upstreamRequest: ClientRequest | null = null
   #upstreamSocket: Socket | null = null
@@ -83,8 +85,9 @@ class WebSocketCall implements UpstreamWork {
   #isOpen = false
   #closeCode: CloseCode | null = null
 
-  constructor(exchange: Exchange, running: Set<WebSocketCall>) {
+  constructor(exchange: Exchange, target: UpstreamTarget, running: Set<WebSocketCall>) {
     this.#exchange = exchange
+    this.#target = target
     this.#relay = new AnswerRelay(exchange)
     running.add(this)
     exchange.socket.on('close', () => running.delete(this))
@@ -102,6 +105,7 @@ class WebSocketCall implements UpstreamWork {
     upstreamRequest.path = upstreamPath
     upstreamRequest.on('upgrade', (answer, socket: Socket) => this.#onUpgrade(answer, socket))
     upstream!.hold()
+    this.#target.health.begin()
     this.#isHolding = true
     this.#timer = setTimeout(() => this.#onTimeout(), upstream!.config.timeoutMs)
   }
@@ -112,6 +116,7 @@ class WebSocketCall implements UpstreamWork {
     upstreamRequest.removeAllListeners('response')
     upstreamRequest.removeAllListeners('error')
     upstreamRequest.on('error', () => {
+      if (this.#isHolding) this.#target.health.failed(performance.now())
       this.#release()
       if (!this.#exchange.isFinished) this.#relay.fail(failed)
     })
@@ -124,8 +129,9 @@ class WebSocketCall implements UpstreamWork {
   }
 
   abort(): void {
-    this.#upstreamRequest?.destroy()
+    if (this.#isHolding) this.#target.health.abandoned()
     this.#release()
+    this.#upstreamRequest?.destroy()
   }
 
   /**
@@ -147,6 +153,8 @@ class WebSocketCall implements UpstreamWork {
   }
 
   #onTimeout(): void {
+    this.#target.health.failed(performance.now())
+    this.#release()
     if (!this.#exchange.isFinished) this.#relay.fail(timedOut)
     this.abort()
   }
@@ -154,6 +162,7 @@ class WebSocketCall implements UpstreamWork {
   #onUpgrade(answer: IncomingMessage, upstreamSocket: Socket): void {
     const exchange = this.#exchange
     const { socket, response } = exchange
+    this.#target.health.succeeded()
     this.#stopTimer()
     this.#upstreamSocket = upstreamSocket
     exchange.status = 101
@@ -187,6 +196,7 @@ class WebSocketCall implements UpstreamWork {
   }
 
   #onRefusal(answer: IncomingMessage): void {
+    this.#target.health.succeeded()
     this.#stopTimer()
     const { socket } = this.#exchange
     if (this.#exchange.isFinished) {
