@@ -17,6 +17,7 @@ import { StatusReporter } from './status/status.reporter.ts'
 import { TrafficCounters } from './status/traffic.counters.ts'
 import { ConfigSubscriber } from './tables/config.subscriber.ts'
 import { LiveTables } from './tables/live.tables.ts'
+import { unhealthyTargets } from './upstream/upstream.ts'
 import { SnapshotDisk } from './tables/snapshot.disk.ts'
 import { WebSocketForwarder } from './upstream/websocket.forwarder.ts'
 import { openUsageSpool, startUsageShipper } from './usage/index.ts'
@@ -94,8 +95,15 @@ export async function startWorker({ config, log, feed, bus, queue }: WorkerOptio
     draining: gateway.isDraining,
     inFlight: counters.inFlight,
     spoolEvents: spool.pendingEvents,
+    unhealthyTargets: live.current === null ? [] : unhealthyTargets(live.current.upstreams),
   }))
   live.onChange = () => reporter.send()
+  live.onHealthChange = (upstream, { url, health }) => {
+    if (!health.isHealthy) counters.targetEjections += 1
+    const change = { upstream: upstream.config.id, target: url.origin, reason: health.reason }
+    log.warn(change, health.isHealthy ? 'a target is healthy again' : 'a target gets no requests for now')
+    reporter.send()
+  }
   const statusServer = await startStatusServer({
     host: config.host,
     port: config.statusPort,

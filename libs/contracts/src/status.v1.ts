@@ -1,5 +1,16 @@
 import { z } from 'zod'
 
+/** A server of an upstream that a worker keeps requests away from: it failed too often, or its checks do. */
+export const unhealthyTargetSchema = z.object({
+  upstream: z.string(),
+  /** Scheme, host and port. */
+  url: z.string(),
+  reason: z.enum(['ejected', 'unhealthy']),
+  /** RFC 3339. */
+  since: z.string(),
+})
+export type UnhealthyTarget = z.infer<typeof unhealthyTargetSchema>
+
 /** `status.v1`: what a worker runs, sent on every apply and once a second. */
 export const workerStatusSchema = z.object({
   v: z.literal(1),
@@ -18,6 +29,11 @@ export const workerStatusSchema = z.object({
   rssBytes: z.int().nonnegative(),
   /** Events in the spool that the ledger has not acknowledged. */
   spoolEvents: z.int().nonnegative(),
+  /**
+   * As things are, so that a lost message loses no transition: whoever follows compares with the status before. As many as fit
+   * into a message; absent from workers that do not know it.
+   */
+  unhealthyTargets: z.array(unhealthyTargetSchema).optional(),
   atMs: z.int().nonnegative(),
 })
 export type WorkerStatus = z.infer<typeof workerStatusSchema>

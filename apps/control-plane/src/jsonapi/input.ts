@@ -6,6 +6,7 @@ import { valueOf, type ResourceDefinition, type Row } from './definition.ts'
 import { wireValue } from './document.ts'
 import { InputError, type InputProblem } from './input.error.ts'
 import { isDocument, pointerTo } from './pointer.ts'
+import { ruleProblems } from './rules.ts'
 import { parseTimestamp } from './timestamp.ts'
 
 /** A class whose properties are the attributes a client may send, by wire name, with their rules (rules.ts). */
@@ -135,8 +136,9 @@ function validated<T extends object>(
   // `always`: rules without a group hold for both verbs.
   const failures = validateSync(input, { groups: [verb], always: true, skipUndefinedProperties: true })
   for (const { property, constraints } of failures) {
-    for (const detail of Object.values(constraints ?? {})) {
-      errors.push(errorObject('validation_error', `${property} ${detail}`, { pointer: pointerTo(body, [property]) }))
+    for (const { path, detail } of Object.values(constraints ?? {}).flatMap(ruleProblems)) {
+      const field = [property, ...path]
+      errors.push(errorObject('validation_error', `${field.join('/')} ${detail}`, { pointer: pointerTo(body, field) }))
     }
   }
   throwIfAny(errors)

@@ -96,6 +96,17 @@ export function JsonObject({ nullable }: Nullable = {}): PropertyDecorator {
   })
 }
 
+/**
+ * What a rule says, taken apart: a line for each problem, which may begin with the place inside the attribute, as in
+ * `/0/url must be text`.
+ */
+export function ruleProblems(text: string): { path: string[]; detail: string }[] {
+  return text.split('\n').map((line) => {
+    const [, place = '', detail = ''] = /^(?:((?:\/[^/ ]+)+) )?(.*)$/s.exec(line) ?? []
+    return { path: place.split('/').slice(1), detail }
+  })
+}
+
 /** A property decorator from the JSON Schema of what it takes, without null, and a function that says what is wrong, or null. */
 export function rule(
   nullable: boolean | undefined,

@@ -1,5 +1,5 @@
 import type { LocalLimits } from '../limits/local.limits.ts'
-import { retireUpstreams } from '../upstream/upstream.ts'
+import { retireUpstreams, startUpstreams, type HealthListener } from '../upstream/upstream.ts'
 import type { KeyListener } from './config.state.ts'
 import type { Tables } from './tables.ts'
 
@@ -17,6 +17,8 @@ export class LiveTables implements KeyListener {
   /** Runs after every change of the two. */
   onChange: () => void = () => {}
   keyWatcher: KeyWatcher | null = null
+  /** Runs when a target of an upstream in the tables has become healthy or unhealthy. */
+  onHealthChange: HealthListener = () => {}
   readonly #limits: Pick<LocalLimits, 'forgetKey' | 'moveKeys'>
 
   constructor(limits: Pick<LocalLimits, 'forgetKey' | 'moveKeys'>) {
@@ -27,6 +29,9 @@ export class LiveTables implements KeyListener {
     const old = this.current
     this.current = tables
     this.problem = problem
+    if (old?.upstreams !== tables.upstreams) {
+      startUpstreams(tables.upstreams, (upstream, target) => this.onHealthChange(upstream, target))
+    }
     if (old !== null) {
       if (old.upstreams !== tables.upstreams) retireUpstreams(old.upstreams, tables.upstreams)
       if (old.keys !== tables.keys) {

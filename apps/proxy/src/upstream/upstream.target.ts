@@ -34,16 +34,16 @@ export class UpstreamTarget implements Choosable {
     if (this.#check !== null && this.#timer === null) this.#plan(this.#check, Math.random())
   }
 
-  /** Ends the checks and closes the connections as they become idle. */
-  retire(): void {
+  stopChecks(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
     this.#running?.stop()
-    this.pool.retire()
+    this.#running = null
   }
 
   #plan(check: HealthCheckConfig, share: number): void {
     this.#timer = setTimeout(() => {
+      this.#running?.stop()
       this.#running = new HealthCheck(this.pool, check, (isGood) => {
         this.#running = null
         this.health.checked(isGood)

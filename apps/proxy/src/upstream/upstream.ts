@@ -1,3 +1,4 @@
+import type { UnhealthyTarget } from '@apigate/contracts'
 import type { UpstreamConfig } from '@apigate/core'
 import type { Sealer } from '@apigate/platform'
 import { RetryBudget } from './retry.budget.ts'
@@ -16,8 +17,7 @@ export class Upstream {
   readonly credential: readonly [name: string, value: string] | null
   readonly targets: readonly UpstreamTarget[]
   readonly retryBudget = new RetryBudget()
-  /** Runs when a target has become healthy or unhealthy. */
-  onHealthChange: (upstream: Upstream, target: UpstreamTarget) => void = () => {}
+  #listener: HealthListener | null = null
   #running = 0
   #isRetired = false
 
@@ -32,7 +32,7 @@ export class Upstream {
     for (const target of this.targets) {
       target.health.onChange = () => {
         target.changedAt = new Date().toISOString()
-        this.onHealthChange(this, target)
+        this.#listener?.(this, target)
       }
     }
   }
@@ -65,20 +65,22 @@ export class Upstream {
   }
 
   /** It is in the tables: its targets are checked from now on. */
-  start(onHealthChange: (upstream: Upstream, target: UpstreamTarget) => void): void {
-    this.onHealthChange = onHealthChange
-    for (const target of this.targets) target.startChecks()
+  start(listener: HealthListener): void {
+    if (this.#listener !== null || this.#isRetired) return
+    this.#listener = listener
+    if (this.config.enabled) for (const target of this.targets) target.startChecks()
   }
 
   /** No longer in the tables: closes its connections when nothing runs on them. */
   retire(): void {
     this.#isRetired = true
-    this.onHealthChange = () => {}
+    this.#listener = null
+    for (const target of this.targets) target.stopChecks()
     this.#closeWhenIdle()
   }
 
   #closeWhenIdle(): void {
-    if (this.#running === 0) for (const target of this.targets) target.retire()
+    if (this.#running === 0) for (const target of this.targets) target.pool.retire()
   }
 }
 
@@ -128,6 +130,33 @@ export function buildUpstreams(
     }
   }
   return upstreams
+}
+
+export type HealthListener = (upstream: Upstream, target: UpstreamTarget) => void
+
+/** They are in the tables: from now on their targets are checked. Those that were before go on as they are. */
+export function startUpstreams(upstreams: ReadonlyMap<string, Upstream>, listener: HealthListener): void {
+  for (const upstream of upstreams.values()) upstream.start(listener)
+}
+
+/** Of their JSON: a status must fit into a NOTIFY of PostgreSQL, which takes 8,000 bytes. */
+const unhealthyCharsMax = 4_000
+
+/** The targets that requests are kept away from; as many as a status takes. */
+export function unhealthyTargets(upstreams: ReadonlyMap<string, Upstream>): UnhealthyTarget[] {
+  const unhealthy: UnhealthyTarget[] = []
+  let chars = 0
+  for (const { config, targets } of upstreams.values()) {
+    if (!config.enabled) continue
+    for (const { url, health, changedAt } of targets) {
+      if (health.reason === null) continue
+      const entry = { upstream: config.id, url: url.origin, reason: health.reason, since: changedAt }
+      chars += JSON.stringify(entry).length + 1
+      if (chars > unhealthyCharsMax) return unhealthy
+      unhealthy.push(entry)
+    }
+  }
+  return unhealthy
 }
 
 /** After the swap: closes what the new tables no longer name. */

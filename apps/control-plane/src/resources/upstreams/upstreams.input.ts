@@ -1,5 +1,6 @@
 import type { UpstreamAuthType } from '@apigate/core'
 import { Flag, Integer, OneOf, Required, rule, Text } from '../../jsonapi/index.ts'
+import { HealthCheck, Targets, urlProblem, type HealthCheckInput, type TargetInput } from './upstream-targets.ts'
 
 export const upstreamAuthTypes = ['none', 'bearer', 'header', 'basic'] as const satisfies UpstreamAuthType[]
 
@@ -14,21 +15,15 @@ export class UpstreamInput {
   @HeaderName() auth_header?: string | null
   /** Write-only: the token, the header's value, or `user:password`. */
   @HeaderValue() auth_value?: string | null
-  @Unsupported([], (value) => Array.isArray(value) && value.length === 0) targets?: never[]
-  @Unsupported(null, (value) => value === null) health_check?: null
-  @Unsupported(0, (value) => value === 0) retries?: 0
+  @Targets() targets?: TargetInput[]
+  @HealthCheck() health_check?: HealthCheckInput | null
+  @Integer({ min: 0, max: 5 }) retries?: number
   @Flag() enabled?: boolean
 }
 
 function BaseUrl(): PropertyDecorator {
   const schema = { type: 'string', maxLength: 2000, pattern: '^[Hh][Tt][Tt][Pp][Ss]?://[^?#]+$' }
-  return rule(false, schema, (value) => {
-    if (typeof value !== 'string' || value.length > 2000) return 'must be a URL of at most 2000 characters'
-    if (!/^https?:\/\/[^\s\\]+$/i.test(value) || !URL.canParse(value)) return 'must be an http:// or https:// URL'
-    const url = new URL(value)
-    if (url.username !== '' || url.password !== '') return 'must not hold credentials: use auth_type and auth_value'
-    return /[?#]/.test(value) ? 'must not have a query or a fragment' : null
-  })
+  return rule(false, schema, urlProblem)
 }
 
 /** Those frame the message or belong to the proxy (RFC 9110 §7.6.1). */
@@ -47,12 +42,5 @@ function HeaderValue(): PropertyDecorator {
   const visible = /^[\x20-\x7e]{1,4096}$/
   return rule(true, { type: 'string', writeOnly: true, pattern: visible.source }, (value) =>
     typeof value === 'string' && visible.test(value) ? null : 'must be 1 to 4096 visible ASCII characters',
-  )
-}
-
-/** The column is there, the proxy cannot do it yet: only the default is taken. */
-function Unsupported(byDefault: unknown, isDefault: (value: unknown) => boolean): PropertyDecorator {
-  return rule(false, { const: byDefault }, (value) =>
-    isDefault(value) ? null : `is not supported by this version: leave it out, or send ${JSON.stringify(byDefault)}`,
   )
 }

@@ -70,12 +70,54 @@ test.each([
   [{ auth_type: 'basic', auth_value: 'no colon' }, '/auth_value'],
   [{ auth_type: 'bearer', auth_value: 'a\r\nX: y' }, '/auth_value'],
   [{ auth_value: 'x' }, '/auth_value'],
-  [{ retries: 1 }, '/retries'],
-  [{ targets: [{ url: 'http://a', weight: 1 }] }, '/targets'],
-  [{ health_check: { path: '/' } }, '/health_check'],
+  [{ retries: 6 }, '/retries'],
+  [{ retries: null }, '/retries'],
+  [{ targets: {} }, '/targets'],
+  [{ targets: null }, '/targets'],
+  [{ targets: Array(101).fill({ url: 'http://a' }) }, '/targets'],
+  [{ targets: ['http://a'] }, '/targets/0'],
+  [{ targets: [{ url: 'http://a', weight: -1 }] }, '/targets/0/weight'],
+  [{ targets: [{ url: 'http://a', weight: 0 }] }, '/targets'],
+  [{ targets: [{ url: 'http://a', wait: 1 }] }, '/targets/0'],
+  [{ targets: [{ url: 'http://a' }, { url: 'ftp://b' }] }, '/targets/1/url'],
+  [{ targets: [{ url: 'http://a/path' }] }, '/targets/0/url'],
+  [{ targets: [{ url: 'http://a' }, { url: 'http://A:80/' }] }, '/targets/1/url'],
+  [{ health_check: 'yes' }, '/health_check'],
+  [{ health_check: { path: 'health' } }, '/health_check/path'],
+  [{ health_check: { path: '/a b' } }, '/health_check/path'],
+  [{ health_check: { interval_ms: 5 } }, '/health_check/interval_ms'],
+  [{ health_check: { unhealthy_after: 0 } }, '/health_check/unhealthy_after'],
+  [{ health_check: { url: '/' } }, '/health_check'],
 ])('%j is refused', async (attributes, pointer) => {
   const answer = await api.call('POST', '/api/upstreams', { name: 'bad', base_url, ...attributes })
   expect([answer.status, sources(answer)]).toEqual([422, [{ pointer }]])
+})
+
+test('targets, health check and retries reach workers with their defaults, and can be taken away', async () => {
+  const targets = [{ url: 'http://one:81' }, { url: 'https://two', weight: 3 }]
+  const created = await api.create('upstreams', { name: 'many', base_url, targets, health_check: {}, retries: 2 })
+  expect(created.attributes).toMatchObject({ targets, health_check: {}, retries: 2 })
+  const itemOf = async (revision: unknown): Promise<unknown> => {
+    const where = { revision: BigInt(String(revision)) }
+    return (await api.database.prisma.configChange.findUniqueOrThrow({ where })).items
+  }
+  const path = `/api/upstreams/${created.id}`
+  const renamed = await api.call('PATCH', path, { description: 'as it was' })
+  expect(await itemOf(renamed.headers['x-config-revision'])).toMatchObject([
+    {
+      value: {
+        targets: [
+          { url: 'http://one:81', weight: 1 },
+          { url: 'https://two', weight: 3 },
+        ],
+        healthCheck: { path: '/', intervalMs: 10_000, unhealthyAfter: 3, healthyAfter: 2 },
+        retries: 2,
+      },
+    },
+  ])
+  const cleared = await api.call('PATCH', path, { targets: [], health_check: null, retries: 0 })
+  expect(cleared.document.data.attributes).toMatchObject({ targets: [], health_check: null, retries: 0 })
+  expect(await itemOf(cleared.headers['x-config-revision'])).toMatchObject([{ value: { healthCheck: null } }])
 })
 
 test('an upstream that a route uses cannot be deleted', async () => {

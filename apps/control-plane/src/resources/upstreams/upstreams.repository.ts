@@ -1,10 +1,15 @@
 import { Injectable } from '@nestjs/common'
 import type { ListQuery, Page } from '../../jsonapi/index.ts'
-import type { Prisma, Upstream } from '../../persistence/generated/client.ts'
+import { Prisma, type Upstream } from '../../persistence/generated/client.ts'
 import { Database, readPage, type Transaction } from '../../persistence/index.ts'
 import { upstreamResource } from './upstreams.resource.ts'
 
 export type UpstreamRow = Upstream
+
+/** As Prisma takes it, but for null, which Prisma knows two of. */
+type WithNull<T extends { healthCheck?: unknown }> = Omit<T, 'healthCheck'> & {
+  healthCheck?: Prisma.InputJsonObject | null | undefined
+}
 
 @Injectable()
 export class UpstreamsRepository {
@@ -24,12 +29,12 @@ export class UpstreamsRepository {
     return this.find(id, tx)
   }
 
-  async insert(tx: Transaction, data: Prisma.UpstreamUncheckedCreateInput): Promise<UpstreamRow> {
-    return tx.upstream.create({ data })
+  async insert(tx: Transaction, data: WithNull<Prisma.UpstreamUncheckedCreateInput>): Promise<UpstreamRow> {
+    return tx.upstream.create({ data: columns(data) })
   }
 
-  async update(tx: Transaction, id: string, data: Prisma.UpstreamUncheckedUpdateInput): Promise<UpstreamRow> {
-    return tx.upstream.update({ where: { id }, data })
+  async update(tx: Transaction, id: string, data: WithNull<Prisma.UpstreamUncheckedUpdateInput>): Promise<UpstreamRow> {
+    return tx.upstream.update({ where: { id }, data: columns(data) })
   }
 
   async delete(tx: Transaction, id: string): Promise<void> {
@@ -39,4 +44,8 @@ export class UpstreamsRepository {
   async countRoutes(tx: Transaction, id: string): Promise<number> {
     return tx.route.count({ where: { upstreamId: id } })
   }
+}
+
+function columns<T extends { healthCheck?: Prisma.InputJsonObject | null | undefined }>({ healthCheck, ...others }: T) {
+  return healthCheck === undefined ? others : { ...others, healthCheck: healthCheck ?? Prisma.DbNull }
 }

@@ -83,8 +83,8 @@ export class UpstreamsService {
   }
 }
 
-/** `auth_value` has no column of its own, and a `health_check` can only be null yet, as the column is. */
+/** `auth_value` has no column of its own. */
 function columnsOf(input: UpstreamInput) {
-  const { authValue: _value, healthCheck: _check, ...columns } = rowFields(input)
+  const { authValue: _value, ...columns } = rowFields(input)
   return columns
 }
