@@ -113,7 +113,7 @@ test('an upstream that is changed or deleted is not checked on any more', async 
   const to = await start({ targets: [{ url: servers[0]!.url, weight: 1 }], healthCheck })
   await waitFor(() => servers[0]!.requests.length > 2)
   const next = { ...to.upstream, targets: [{ url: servers[1]!.url, weight: 1 }] }
-  worker.feed.publish(put('upstream', next as { id: string }))
+  worker.feed.publish(put('upstream', next))
   await waitFor(() => servers[1]!.requests.length > 2)
   const before = servers[0]!.requests.length
   await waitFor(() => servers[1]!.requests.length > 6)

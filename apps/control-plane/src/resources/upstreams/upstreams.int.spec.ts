@@ -74,7 +74,7 @@ test.each([
   [{ retries: null }, '/retries'],
   [{ targets: {} }, '/targets'],
   [{ targets: null }, '/targets'],
-  [{ targets: Array(101).fill({ url: 'http://a' }) }, '/targets'],
+  [{ targets: Array.from({ length: 101 }, (_, i) => ({ url: `http://a:${i + 1}` })) }, '/targets'],
   [{ targets: ['http://a'] }, '/targets/0'],
   [{ targets: [{ url: 'http://a', weight: -1 }] }, '/targets/0/weight'],
   [{ targets: [{ url: 'http://a', weight: 0 }] }, '/targets'],

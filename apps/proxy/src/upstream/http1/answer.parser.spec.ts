@@ -48,7 +48,7 @@ const answers: [name: string, text: string, wanted: Partial<Outcome>, isHead?: b
     `${ok}transfer-encoding:chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`,
     { body: 'x', isComplete: true },
   ],
-  ['equal lengths', `${ok}Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\nab`, { isComplete: false }],
+  ['equal lengths', `${ok}Content-Length: 2, 2\r\nContent-Length: 2\r\n\r\nab`, { body: 'ab', isComplete: true }],
   ['one length twice', `${ok}Content-Length: 2\r\nContent-Length: 2\r\n\r\nab`, { body: 'ab', isComplete: true }],
   ['until it closes', `${ok}A: b\r\n\r\nall of it`, { body: 'all of it', isComplete: false, isReusable: false }],
   ['HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx', { body: 'x', isComplete: true, isReusable: false }],
@@ -78,12 +78,12 @@ const answers: [name: string, text: string, wanted: Partial<Outcome>, isHead?: b
   ],
 ]
 
-test.each(answers.filter(([name]) => name !== 'equal lengths'))('%s', (_name, text, wanted, isHead) => {
+test.each(answers)('%s', (_name, text, wanted, isHead) => {
   expect(read([text], isHead)).toMatchObject(wanted)
 })
 
 test('an answer reads the same wherever it is cut', () => {
-  const cases = answers.filter(([name]) => name !== 'equal lengths' && name !== 'more than was asked for')
+  const cases = answers.filter(([name]) => name !== 'more than was asked for')
   fc.assert(
     fc.property(
       fc.constantFrom(...cases),

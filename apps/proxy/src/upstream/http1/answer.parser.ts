@@ -252,9 +252,13 @@ export class AnswerParser {
 
 /** @throws AnswerError for what is no length, or two different ones. */
 function contentLength(headers: IncomingHttpHeaders): number | null {
-  const value: unknown = headers['content-length']
+  // Repeated values come as a list, which the type does not say.
+  const value: string | readonly string[] | undefined = headers['content-length']
   if (value === undefined) return null
-  const [first = '', ...others] = Array.isArray(value) ? (value as string[]) : String(value).split(/\s*,\s*/)
+  const [first = '', ...others] = [value]
+    .flat()
+    .join(',')
+    .split(/[\t ]*,[\t ]*/)
   if (!/^\d{1,15}$/.test(first) || others.some((other) => other !== first))
     throw new AnswerError('a length that is none')
   // Said once to whoever reads on.
