@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import { EnvReader } from '@apigate/platform'
+import type { LimitsFallback } from './limits/alone.limits.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 
 /** Settings of a proxy worker, read once at start. docs/settings.md lists them. */
@@ -25,6 +26,10 @@ export interface ProxyConfig {
   /** Only for the embedded transports. */
   databaseUrl: string | null
   logLevel: string
+  /** What holds while the shared limits are away. */
+  limitsFallback: LimitsFallback
+  /** Redis slower than this counts as away. A request waits at most twice as long. */
+  limitsTimeoutMs: number
   limits: WireLimits
 }
 
@@ -62,6 +67,8 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
         ? env.required('DATABASE_URL', 'needed unless NATS_URL and REDIS_URL are both set')
         : null,
     logLevel: env.oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+    limitsFallback: env.oneOf('APIGATE_LIMITS_FALLBACK', ['local', 'open', 'closed'], 'local'),
+    limitsTimeoutMs: env.integer('APIGATE_LIMITS_TIMEOUT_MS', 250, 10, 10_000),
     limits: {
       headerBytesMax: env.integer('APIGATE_HEADER_BYTES_MAX', 16_384, 1_024, 1_048_576),
       headersMax: env.integer('APIGATE_HEADERS_MAX', 100, 10, 2_000),

@@ -1,4 +1,5 @@
 import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises'
+import type { LimitStore } from '@apigate/contracts'
 import {
   createSealer,
   startStatusServer,
@@ -9,7 +10,8 @@ import {
   type UsageQueue,
 } from '@apigate/platform'
 import type { ProxyConfig } from './config.ts'
-import { LocalLimits } from './limits/local.limits.ts'
+import { FleetSize } from './limits/fleet.size.ts'
+import { LeasedLimits } from './limits/leased.limits.ts'
 import type { Gateway } from './pipeline/exchange.ts'
 import { TrafficServer } from './server/traffic.server.ts'
 import { prometheusText } from './status/prometheus.ts'
@@ -28,6 +30,7 @@ export interface WorkerOptions {
   feed: ConfigFeedReader
   bus: FleetBus
   queue: UsageQueue
+  store: LimitStore
 }
 
 export interface Worker {
@@ -40,12 +43,12 @@ export interface Worker {
 const spoolSegmentBytesMax = 16 << 20
 
 /**
- * A proxy worker, from its parts. It listens at once and is ready when it has tables. The feed, the bus and the queue are
- * the caller's to open, and are closed by the last step.
+ * A proxy worker, from its parts. It listens at once and is ready when it has tables. The feed, the bus, the queue and the
+ * store are the caller's to open, and are closed by the last step.
  *
  * @throws when a port or the data folder cannot be used.
  */
-export async function startWorker({ config, log, feed, bus, queue }: WorkerOptions): Promise<Worker> {
+export async function startWorker({ config, log, feed, bus, queue, store }: WorkerOptions): Promise<Worker> {
   const sealer = createSealer(config.encryptionKey)
 
   // Usage: from the answer to the spool, and on to the queue until the ledger has it.
@@ -60,8 +63,15 @@ export async function startWorker({ config, log, feed, bus, queue }: WorkerOptio
   const marks = await Promise.all(spool.workers.map((name) => bus.onMark(name, (mark) => spool.acknowledge(mark))))
 
   // Limits and tables.
-  const limits = new LocalLimits()
-  const live = new LiveTables(limits)
+  const fleet = new FleetSize(config.workerId)
+  const heard = await bus.onStatus((status) => fleet.hear(status, performance.now()))
+  const limits = new LeasedLimits({
+    store,
+    fallback: config.limitsFallback,
+    workers: () => fleet.at(performance.now()),
+    log,
+  })
+  const live = new LiveTables()
   const subscriber = new ConfigSubscriber({ feed, disk: new SnapshotDisk(config.dataDir), sealer, live, log })
 
   // Traffic.
@@ -114,7 +124,7 @@ export async function startWorker({ config, log, feed, bus, queue }: WorkerOptio
         ...(gateway.isDraining ? { worker: 'draining' } : {}),
       },
     }),
-    metrics: () => prometheusText(reporter.status(), counters, spool, webSockets.size),
+    metrics: () => prometheusText(reporter.status(), counters, spool, limits, webSockets.size),
     json: { '/status': () => reporter.status() },
     log,
   })
@@ -152,13 +162,14 @@ export async function startWorker({ config, log, feed, bus, queue }: WorkerOptio
         await immediate()
       },
     },
+    { name: 'give back what is leased', run: () => limits.close(), timeoutMs: 2_000 },
     { name: 'stop following the configuration', run: () => subscriber.close(), timeoutMs: 2_000 },
     { name: 'ship usage', run: () => shipper.close() },
     {
       name: 'close',
       timeoutMs: 5_000,
       async run() {
-        await Promise.all(marks.map((mark) => mark.close()))
+        await Promise.all([heard, ...marks].map((subscription) => subscription.close()))
         await spool.close()
         await reporter.close()
         await statusServer.close()

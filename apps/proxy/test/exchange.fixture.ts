@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ConfigItem } from '@apigate/core'
 import { createLogger, createSealer } from '@apigate/platform'
-import { LocalLimits } from '../src/limits/local.limits.ts'
 import { Exchange, type Gateway } from '../src/pipeline/exchange.ts'
 import { TrafficCounters } from '../src/status/traffic.counters.ts'
 import { ConfigState } from '../src/tables/config.state.ts'
 import { TrustedProxies } from '../src/trusted-proxies.ts'
 import { WebSocketForwarder } from '../src/upstream/websocket.forwarder.ts'
 import type { UsageEventDraft } from '../src/usage/index.ts'
+import { memoryLimits } from './limits.fixture.ts'
 import { encryptionKey } from './worker.fixture.ts'
 
 export interface TestGateway extends Gateway {
@@ -24,7 +24,7 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
   return {
     events,
     live: { current: items === null ? null : state.tables(1) },
-    limits: new LocalLimits(),
+    limits: memoryLimits(),
     usage: { record: (event) => void events.push(event) },
     counters: new TrafficCounters(),
     webSockets: new WebSocketForwarder(),

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { ConfigItem } from '@apigate/core'
 import { createLogger, createSealer } from '@apigate/platform'
 import { loadConfig, type ProxyConfig } from '../src/config.ts'
-import { LocalLimits } from '../src/limits/local.limits.ts'
+import { memoryLimits } from './limits.fixture.ts'
 import type { Gateway } from '../src/pipeline/exchange.ts'
 import { TrafficServer } from '../src/server/traffic.server.ts'
 import { TrafficCounters } from '../src/status/traffic.counters.ts'
@@ -42,8 +42,7 @@ export async function startTestTraffic(
     }),
     ...options,
   }
-  const limits = new LocalLimits()
-  const live = new LiveTables(limits)
+  const live = new LiveTables()
   const state = new ConfigState('epoch-1', new Map(), createSealer(encryptionKey))
   const apply = (...changes: readonly ConfigItem[]): void => {
     for (const item of changes) state.apply(item)
@@ -63,7 +62,7 @@ export async function startTestTraffic(
   }
   const gateway: Gateway = {
     live,
-    limits,
+    limits: memoryLimits(),
     usage: {
       record(event, written) {
         events.push(event)

@@ -10,6 +10,7 @@ import { aKey, anUpstream, aPlan, aRoute, aUser, waitFor } from '@apigate/testin
 import { loadConfig, type ProxyConfig } from '../src/config.ts'
 import { startWorker, type Worker } from '../src/worker.ts'
 import { FakeFeed } from './feed.fake.ts'
+import { memoryStore } from './limits.fixture.ts'
 
 export const encryptionKey = randomBytes(32).toString('base64')
 
@@ -82,7 +83,14 @@ export async function startTestWorker(options: TestWorkerOptions = {}): Promise<
   })
   const config = { ...base, proxyPort: 0, statusPort: 0, ...options.config }
   const log = createLogger({ name: 'proxy', level: config.logLevel })
-  const worker = await startWorker({ config, log, feed, bus: fakeBus(statuses), queue: fakeQueue(events) })
+  const worker = await startWorker({
+    config,
+    log,
+    feed,
+    bus: fakeBus(statuses),
+    queue: fakeQueue(events),
+    store: memoryStore(),
+  })
   if (options.items) {
     await waitFor(() => statuses.some((status) => status.ready), { what: 'a ready worker' })
     await waitFor(() => feed.follows.length > 0, { what: 'a worker that follows the feed' })

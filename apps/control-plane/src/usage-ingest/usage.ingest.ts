@@ -2,6 +2,8 @@ import type { UsageBatch } from '@apigate/contracts'
 import {
   consumeUsageBatches,
   openFleetBus,
+  readLedgerUnits,
+  seedQuotaCounts,
   type Closeable,
   type FleetBus,
   type Logger,
@@ -22,7 +24,7 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #transport: TransportConfig
   readonly #log: Logger
   readonly #ledger: UsageLedger
-  #running: { bus: FleetBus; consumer: Closeable; partitionTimer: NodeJS.Timeout } | null = null
+  #running: { bus: FleetBus; consumer: Closeable; seeder: Closeable | null; partitionTimer: NodeJS.Timeout } | null = null
 
   constructor(database: Database, transport: TransportConfig, log: Logger) {
     this.#database = database
@@ -42,6 +44,8 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
     this.#running = {
       bus,
       consumer: consumeUsageBatches(this.#transport, this.#log, ingest, { concurrency: batchesAtOnce }),
+      // Workers that share limits in Redis ask the ledger for what it counts.
+      seeder: seedQuotaCounts(this.#transport, this.#log, (periods) => readLedgerUnits(this.#database.pool, periods)),
       partitionTimer: setInterval(() => void this.#ensurePartitions(), partitionCheckEveryMs),
     }
   }
@@ -50,7 +54,7 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     if (!this.#running) return
     clearInterval(this.#running.partitionTimer)
-    await this.#running.consumer.close()
+    await Promise.all([this.#running.consumer.close(), this.#running.seeder?.close()])
     await this.#running.bus.close()
   }
 

@@ -31,11 +31,11 @@ export function appendLimitHeaders(limited: Limited, headers: string[]): void {
       String(Math.ceil(resetAtMs / 1_000)),
     )
   }
-  if (quota !== null && plan.requestsPerMonth > 0) appendQuota(plan, quota.count, headers)
+  if (quota?.count && plan.requestsPerMonth > 0) appendQuota(plan, quota.count, headers)
 }
 
 function appendQuota(plan: PlanConfig, count: QuotaCount, headers: string[]): void {
-  const used = count.used + count.reserved
+  const used = Math.max(0, count.used)
   headers.push(
     'x-quota-limit',
     String(plan.requestsPerMonth),

@@ -28,3 +28,9 @@ export function closing(refusal: Refusal): Refusal {
 export function unauthorized(code: ErrorCode, detail?: string): Refusal {
   return refusal(code, detail, ['www-authenticate', 'Bearer realm="apigate"'])
 }
+
+/** The shared limits cannot be asked, and the settings say to refuse then. */
+export const limitsAway = refusal('service_unavailable', 'The limits cannot be checked at the moment.', [
+  'retry-after',
+  '1',
+])

@@ -1,4 +1,5 @@
 import type { WorkerStatus } from '@apigate/contracts'
+import type { LeasedLimits } from '../limits/leased.limits.ts'
 import type { UsageSpool } from '../usage/index.ts'
 import type { TrafficCounters } from './traffic.counters.ts'
 
@@ -7,6 +8,7 @@ export function prometheusText(
   status: WorkerStatus,
   counters: TrafficCounters,
   spool: Pick<UsageSpool, 'diskBytes' | 'lostEvents'>,
+  { breaker, alone }: Pick<LeasedLimits, 'breaker' | 'alone'>,
   webSockets: number,
 ): string {
   const answers = counters.answers.flatMap((count, statusClass) =>
@@ -49,6 +51,14 @@ export function prometheusText(
     '# HELP apigate_usage_lost_events_total Usage events that could not be kept.',
     '# TYPE apigate_usage_lost_events_total counter',
     `apigate_usage_lost_events_total ${spool.lostEvents}`,
+    '# HELP apigate_limits_calls_total Exchanges with the shared limits, by outcome.',
+    '# TYPE apigate_limits_calls_total counter',
+    `apigate_limits_calls_total{outcome="answered"} ${breaker.calls}`,
+    `apigate_limits_calls_total{outcome="failed"} ${breaker.failures}`,
+    '# HELP apigate_limits_alone_total Decisions without the shared limits.',
+    '# TYPE apigate_limits_alone_total counter',
+    `apigate_limits_alone_total ${alone}`,
+    ...gauge('apigate_limits_away', '1 while the shared limits are away.', breaker.isAway ? 1 : 0),
     ...gauge('apigate_process_resident_memory_bytes', 'Resident memory.', status.rssBytes),
   ].join('\n')}\n`
 }

@@ -13,10 +13,8 @@ import { KeyTable, noOwner } from './key.table.ts'
 import { OwnerTable } from './owner.table.ts'
 import type { Tables } from './tables.ts'
 
-/** Told when keys and their slots change; everything else is read from the tables. */
+/** Told when keys change; everything else is read from the tables. */
 export interface KeyListener {
-  /** A key that was not there before is in this slot. */
-  keyAdded(slot: number): void
   /** The key was changed or is gone: what it opened and is still running must be looked at. */
   keyChanged(id: string): void
 }
@@ -123,9 +121,8 @@ export class ConfigState {
     const ownerId = key.userId ?? key.groupId
     const place = ownerId === null ? noOwner : this.#owners.placeOf(ownerId)
     if (place === -1) throw new Error(`key ${key.id}: there is no owner ${ownerId}`)
-    const slot = this.#keys.put(key, place)
-    if (isNew) this.listener?.keyAdded(slot)
-    else this.listener?.keyChanged(key.id)
+    this.#keys.put(key, place)
+    if (!isNew) this.listener?.keyChanged(key.id)
   }
 
   #delete(kind: ConfigItem['kind'], id: string): void {

@@ -7,7 +7,6 @@ import { aRoute, waitFor } from '@apigate/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { FakeFeed, packSnapshot } from '../../test/feed.fake.ts'
 import { aCustomer, aRouteTo, encryptionKey, put } from '../../test/worker.fixture.ts'
-import { LocalLimits } from '../limits/local.limits.ts'
 import { ConfigSubscriber } from './config.subscriber.ts'
 import { LiveTables } from './live.tables.ts'
 import { SnapshotDisk } from './snapshot.disk.ts'
@@ -15,7 +14,6 @@ import { SnapshotDisk } from './snapshot.disk.ts'
 let dataDir: string
 let feed: FakeFeed
 let live: LiveTables
-let limits: LocalLimits
 const subscribers: ConfigSubscriber[] = []
 
 beforeEach(() => {
@@ -28,8 +26,7 @@ afterEach(async () => {
 })
 
 async function subscribe(): Promise<void> {
-  limits = new LocalLimits()
-  live = new LiveTables(limits)
+  live = new LiveTables()
   const subscriber = new ConfigSubscriber({
     feed,
     disk: new SnapshotDisk(dataDir),
@@ -234,19 +231,4 @@ test('a damaged copy on disk is no snapshot', async () => {
   await subscribe()
   expect(live.current).toBeNull()
   expect(live.problem).toContain('not usable')
-})
-
-test('a bucket goes with its key when new tables number the keys anew', async () => {
-  feed.putSnapshot(items)
-  await subscribe()
-  const take = () => {
-    const slot = live.current!.keys.find(customer.key.clear)
-    return limits.takeToken(slot, customer.plan, 1_000).remaining
-  }
-  expect([take(), take()]).toEqual([59, 58])
-  const others = Array.from({ length: 20 }, () => aCustomer().items).flat()
-  feed.epoch = 'epoch-2'
-  feed.putSnapshot([...others, ...items])
-  await waitFor(() => live.current!.epoch === 'epoch-2')
-  expect(take()).toBe(57)
 })

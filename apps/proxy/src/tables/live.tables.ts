@@ -1,4 +1,3 @@
-import type { LocalLimits } from '../limits/local.limits.ts'
 import { retireUpstreams, startUpstreams, type HealthListener } from '../upstream/upstream.ts'
 import type { KeyListener } from './config.state.ts'
 import type { Tables } from './tables.ts'
@@ -19,11 +18,6 @@ export class LiveTables implements KeyListener {
   keyWatcher: KeyWatcher | null = null
   /** Runs when a target of an upstream in the tables has become healthy or unhealthy. */
   onHealthChange: HealthListener = () => {}
-  readonly #limits: Pick<LocalLimits, 'forgetKey' | 'moveKeys'>
-
-  constructor(limits: Pick<LocalLimits, 'forgetKey' | 'moveKeys'>) {
-    this.#limits = limits
-  }
 
   swap(tables: Tables, problem: string | null): void {
     const old = this.current
@@ -34,10 +28,7 @@ export class LiveTables implements KeyListener {
     }
     if (old !== null) {
       if (old.upstreams !== tables.upstreams) retireUpstreams(old.upstreams, tables.upstreams)
-      if (old.keys !== tables.keys) {
-        this.#limits.moveKeys(old.keys, tables.keys)
-        this.keyWatcher?.allKeysChanged()
-      }
+      if (old.keys !== tables.keys) this.keyWatcher?.allKeysChanged()
     }
     this.onChange()
   }
@@ -45,10 +36,6 @@ export class LiveTables implements KeyListener {
   report(problem: string): void {
     this.problem = problem
     this.onChange()
-  }
-
-  keyAdded(slot: number): void {
-    this.#limits.forgetKey(slot)
   }
 
   keyChanged(id: string): void {

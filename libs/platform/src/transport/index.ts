@@ -1,4 +1,4 @@
-import type { UsageBatch } from '@apigate/contracts'
+import type { LimitStore, UsageBatch } from '@apigate/contracts'
 import type { Logger } from '../logger.ts'
 import { NatsConfigFeedReader } from './nats/config.feed.reader.ts'
 import { NatsConfigFeedWriter } from './nats/config.feed.writer.ts'
@@ -7,8 +7,11 @@ import { natsNames } from './nats/nats.names.ts'
 import { PostgresConfigFeedReader } from './postgres/config.feed.reader.ts'
 import { PostgresConfigFeedWriter } from './postgres/config.feed.writer.ts'
 import { PostgresFleetBus } from './postgres/fleet.bus.ts'
+import { LedgerUnits } from './postgres/ledger.units.ts'
 import { UsageConsumer, type ConsumerOptions } from './queue/usage.consumer.ts'
 import { BullUsageQueue } from './queue/usage.queue.ts'
+import { RedisLimitStore } from './redis/limit.store.ts'
+import { QuotaCounts, QuotaCountSeeder, type ReadUnits } from './redis/quota.counts.ts'
 import type {
   Closeable,
   ConfigFeedReader,
@@ -19,10 +22,12 @@ import type {
 } from './transport.ts'
 
 export * from './transport.ts'
+export { readLedgerUnits, type LedgerUnits } from './postgres/ledger.units.ts'
 export { readChanges, readHead, type FeedPosition } from './postgres/change.log.ts'
 export { RefusedBatchError } from './queue/refused.batch.error.ts'
 export type { ConsumerOptions } from './queue/usage.consumer.ts'
-export { backoffMs } from './retry.ts'
+export type { QuotaCounts, ReadUnits } from './redis/quota.counts.ts'
+export { backoffMs, throttled } from './retry.ts'
 
 /**
  * The one place where the transports are chosen: NATS when `natsUrl` is set, Redis when `redisUrl` is, else PostgreSQL. All
@@ -46,6 +51,30 @@ export function openFleetBus(config: TransportConfig, log: Logger): FleetBus {
 
 export function openUsageQueue(config: TransportConfig, log: Logger): UsageQueue {
   return new BullUsageQueue(config, log)
+}
+
+/**
+ * The limits that workers share; null without Redis, where the one worker keeps them in memory.
+ *
+ * @param timeoutMs after which an exchange fails.
+ */
+export function openLimitStore(config: TransportConfig, log: Logger, timeoutMs: number): LimitStore | null {
+  return config.redisUrl === null ? null : new RedisLimitStore(config.redisUrl, config.namespace, timeoutMs, log)
+}
+
+/** The ledger's counts, for a worker that keeps the limits itself. */
+export function openLedgerUnits(config: TransportConfig): LedgerUnits {
+  return new LedgerUnits(databaseUrl(config))
+}
+
+/** Answers workers that ask for the ledger's count of a month; null without Redis, where nobody does. */
+export function seedQuotaCounts(config: TransportConfig, log: Logger, readUnits: ReadUnits): Closeable | null {
+  return config.redisUrl === null ? null : new QuotaCountSeeder(config.redisUrl, config.namespace, log, readUnits)
+}
+
+/** The shared counts, to add to; null without Redis, where the worker looks into the ledger. */
+export function openQuotaCounts(config: TransportConfig, log: Logger): QuotaCounts | null {
+  return config.redisUrl === null ? null : new QuotaCounts(config.redisUrl, config.namespace, log)
 }
 
 /** Runs `handler` for each batch until closed; see `UsageConsumer` for what happens when it fails. */

@@ -1,14 +1,13 @@
 import type { QuotaReservation } from '../../limits/limits.ts'
 import type { Exchange } from '../exchange.ts'
-import { refusal, type Refusal } from '../refusal.ts'
+import { limitsAway, refusal, type Refusal } from '../refusal.ts'
 
 const exceeded = refusal('quota_exceeded')
 
 /** Reserves one unit of the owner's month; what the answer really cost is settled when it is recorded. */
 export function reserveQuota(exchange: Exchange): Refusal | null | Promise<Refusal | null> {
-  const { owner, plan } = exchange
-  if (owner === null || plan === null) return null
-  const reservation = exchange.gateway.limits.reserve(owner, plan, exchange.receivedAtMs)
+  if (exchange.owner === null || exchange.plan === null) return null
+  const reservation = exchange.gateway.limits.reserve(exchange)
   return reservation instanceof Promise
     ? reservation.then((later) => keep(exchange, later))
     : keep(exchange, reservation)
@@ -22,7 +21,6 @@ function keep(exchange: Exchange, reservation: QuotaReservation): Refusal | null
   }
   exchange.quota = reservation
   if (reservation.admitted) return null
-  const { keySlot, plan, startedAtMs, gateway } = exchange
-  exchange.token = gateway.limits.bucketLevel(keySlot, plan!, Math.floor(startedAtMs))
-  return exceeded
+  exchange.token = exchange.gateway.limits.bucketLevel(exchange)
+  return reservation.isAway ? limitsAway : exceeded
 }

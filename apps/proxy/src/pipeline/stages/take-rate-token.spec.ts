@@ -11,6 +11,7 @@ import type { PlanConfig } from '@apigate/core'
 function exchangeOf(gateway: Gateway, plan: PlanConfig) {
   const exchange = anExchange(gateway)
   exchange.keySlot = 0
+  exchange.keyId = 'key_1'
   exchange.owner = { kind: 'user', id: 'usr_1', status: 'active', planId: plan.id }
   exchange.plan = plan
   return exchange
@@ -38,7 +39,7 @@ test('over the quota is 402 and takes no token; over the rate is 429 with Retry-
 
   const fourth = exchangeOf(gateway, plan)
   expect(reserveQuota(fourth)).toBeNull()
-  expect(fourth.quota!.count).toMatchObject({ used: 0, reserved: 1 })
+  expect(fourth.quota!.count).toMatchObject({ used: 1 })
 })
 
 test('a request without an owner has no limits', () => {
@@ -54,10 +55,10 @@ test('limits that must be asked for are waited for', async () => {
     ...gateway,
     limits: {
       ...local,
-      reserve: (owner, plan, nowMs) => Promise.resolve(local.reserve(owner, plan, nowMs)),
-      takeToken: (slot, plan, atMs) => Promise.resolve(local.takeToken(slot, plan, atMs)),
+      reserve: (request) => Promise.resolve(local.reserve(request)),
+      takeToken: (request) => Promise.resolve(local.takeToken(request)),
       settle: (reservation, units) => local.settle(reservation, units),
-      bucketLevel: (slot, plan, atMs) => local.bucketLevel(slot, plan, atMs),
+      bucketLevel: (request) => local.bucketLevel(request),
     },
   }
   const plan = aPlan({ rateLimitPerMinute: 1, burst: 1 })

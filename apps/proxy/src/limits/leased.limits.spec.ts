@@ -1,0 +1,292 @@
+import type { LimitCall, LimitReply, LimitStore } from '@apigate/contracts'
+import type { PlanConfig } from '@apigate/core'
+import { createLogger } from '@apigate/platform'
+import { aPlan, waitFor } from '@apigate/testing'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { memoryLimits, memoryStore } from '../../test/limits.fixture.ts'
+import type { Owner } from '../tables/owner.table.ts'
+import type { LimitsFallback } from './alone.limits.ts'
+import { LeasedLimits } from './leased.limits.ts'
+import type { LimitedRequest, Limits } from './limits.ts'
+
+const owner: Owner = { kind: 'user', id: 'usr_1', status: 'active', planId: 'plan_1' }
+const inMarch = Date.UTC(2026, 2, 31, 23, 59)
+const inApril = Date.UTC(2026, 3, 1)
+const log = createLogger({ name: 'test', level: 'silent' })
+
+const of = (plan: PlanConfig, keyId = 'key_1', receivedAtMs = inMarch): LimitedRequest => ({
+  ...{ owner, plan, keyId, receivedAtMs },
+})
+
+let nowMs: number
+beforeEach(() => void (nowMs = 1_000))
+const clock = (): number => nowMs
+
+describe('a worker that is alone', () => {
+  let limits: LeasedLimits
+  beforeEach(() => void (limits = memoryLimits(clock)))
+  afterEach(() => limits.close())
+  const isAdmitted = (plan: PlanConfig, keyId?: string): unknown => limits.takeToken(of(plan, keyId))
+
+  test('admits what the plan allows and no more, at once, and a refusal takes nothing', () => {
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 2 })
+    const decisions = [0, 0, 0, 0].map(() => limits.takeToken(of(plan)))
+    expect(decisions).toMatchObject([true, true, false, false].map((admitted) => ({ admitted })))
+    expect(decisions).toMatchObject([{ remaining: 1 }, { remaining: 0 }, { retryAfterMs: 1_000 }, {}])
+    nowMs = 2_000
+    expect(isAdmitted(plan)).toMatchObject({ admitted: true })
+    expect(isAdmitted(plan, 'key_2')).toMatchObject({ admitted: true, remaining: 1, resetAtMs: 3_000 })
+  })
+
+  test('a change of plan takes effect with the next request', () => {
+    const small = aPlan({ rateLimitPerMinute: 1 })
+    const unlimited = aPlan({ rateLimitPerMinute: 0 })
+    const big = aPlan({ rateLimitPerMinute: 600 })
+    expect(isAdmitted(small)).toMatchObject({ admitted: true })
+    expect(isAdmitted(small)).toMatchObject({ admitted: false })
+    expect(isAdmitted(unlimited)).toMatchObject({ admitted: true, remaining: Infinity })
+    expect(isAdmitted(small)).toMatchObject({ admitted: false })
+    nowMs += 100
+    expect(isAdmitted(big)).toMatchObject({ admitted: true })
+  })
+
+  test('what was leased under a bigger plan is not spent under a smaller one', () => {
+    const big = aPlan({ rateLimitPerMinute: 600_000, requestsPerMonth: 1_000_000 })
+    for (let n = 0; n < 500; n++) {
+      void limits.takeToken(of(big))
+      limits.settle(limits.reserve(of(big)) as never, 1)
+    }
+    const small = aPlan({ rateLimitPerMinute: 1, burst: 3, requestsPerMonth: 502 })
+    const tokens = Array.from({ length: 10 }, () => limits.takeToken(of(small)))
+    expect(tokens.filter((decision) => 'admitted' in decision && decision.admitted)).toHaveLength(3)
+    const units = Array.from({ length: 10 }, () => limits.reserve(of(small)))
+    expect(units.filter((reservation) => 'admitted' in reservation && reservation.admitted)).toHaveLength(2)
+  })
+
+  test('looking at a bucket takes nothing', () => {
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 3 })
+    expect(limits.bucketLevel(of(plan))).toMatchObject({ remaining: 3, resetAtMs: 1_000 })
+    void limits.takeToken(of(plan))
+    expect(limits.bucketLevel(of(plan))).toMatchObject({ remaining: 2, resetAtMs: 2_000 })
+    expect(limits.bucketLevel(of(plan))).toMatchObject({ remaining: 2, resetAtMs: 2_000 })
+  })
+
+  test('what is given back can be used again', () => {
+    const plan = aPlan({ requestsPerMonth: 1 })
+    const reservation = limits.reserve(of(plan))
+    expect(reservation).toMatchObject({ admitted: true, count: { used: 1 } })
+    expect(limits.reserve(of(plan))).toMatchObject({ admitted: false })
+    limits.settle(reservation as never, 0)
+    expect(limits.reserve(of(plan))).toMatchObject({ admitted: true, count: { used: 1 } })
+  })
+
+  test.each(['soft', 'warn'] as const)('a %s quota counts on beyond its limit', (quotaMode) => {
+    const plan = aPlan({ requestsPerMonth: 2, quotaMode })
+    for (let used = 1; used <= 5; used++) {
+      const reservation = limits.reserve(of(plan))
+      expect(reservation).toMatchObject({ admitted: true, count: { used } })
+      limits.settle(reservation as never, 1)
+    }
+  })
+
+  test('a new month counts from zero, and what began in the old one settles there', () => {
+    const plan = aPlan({ requestsPerMonth: 1 })
+    const old = limits.reserve(of(plan))
+    const next = limits.reserve(of(plan, 'key_1', inApril))
+    expect(next).toMatchObject({ admitted: true })
+    limits.settle(old as never, 100)
+    expect(next).toMatchObject({ count: { used: 1, resetAtMs: Date.UTC(2026, 4, 1) } })
+    expect(old).toMatchObject({ count: { used: 100, resetAtMs: inApril } })
+  })
+
+  test('what is idle is told to the store and forgotten: leased tokens are in the bucket again', () => {
+    const plan = aPlan({ rateLimitPerMinute: 1, burst: 100 })
+    for (let n = 0; n < 20; n++) void limits.takeToken(of(plan))
+    for (nowMs of [2_100, 3_000, 5_000, 8_000]) limits.tick()
+    const left = Array.from({ length: 100 }, () => limits.takeToken(of(plan)))
+    expect(left.filter((decision) => 'admitted' in decision && decision.admitted)).toHaveLength(80)
+  })
+})
+
+/** A store that answers when it is told to. */
+class SlowStore implements LimitStore {
+  readonly calls: LimitCall[] = []
+  isBroken = false
+  pings = 0
+  readonly inner = memoryStore(clock)
+  #answers: (() => void)[] = []
+
+  exchange(call: LimitCall): Promise<LimitReply> {
+    this.calls.push(call)
+    if (this.isBroken) return Promise.reject(new Error('away'))
+    return new Promise((resolve) => this.#answers.push(() => resolve(this.inner.exchange(call))))
+  }
+
+  answer(): void {
+    for (const answer of this.#answers.splice(0)) answer()
+  }
+
+  ping(): Promise<void> {
+    this.pings += 1
+    return this.isBroken ? Promise.reject(new Error('away')) : Promise.resolve()
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+describe('with a store elsewhere', () => {
+  let store: SlowStore
+  let limits: LeasedLimits
+  const start = (fallback: LimitsFallback = 'local', workers = 1): void => {
+    limits = new LeasedLimits({ store, fallback, workers: () => workers, log, nowMs: clock })
+  }
+  beforeEach(() => {
+    store = new SlowStore()
+    start()
+  })
+  afterEach(() => {
+    store.isBroken = true
+    return limits.close()
+  })
+  const admissions = async (decisions: ReturnType<Limits['takeToken']>[]): Promise<boolean[]> =>
+    (await Promise.all(decisions.map(async (decision) => decision))).map(({ admitted }) => admitted)
+
+  test('requests that wait for the same key share one call, and get what it brought in their order', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 4 })
+    const decisions = Array.from({ length: 6 }, () => limits.takeToken(of(plan)))
+    expect(store.calls).toHaveLength(1)
+    store.answer()
+    await waitFor(() => store.calls.length === 2)
+    expect(store.calls[1]!.key!.ask.take).toBe(5)
+    store.answer()
+    expect(await admissions(decisions)).toEqual([true, true, true, true, false, false])
+  })
+
+  test('the first request of a key asks for its unit and its token in one call', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60, requestsPerMonth: 10 })
+    const reservation = limits.reserve(of(plan))
+    store.answer()
+    expect(await reservation).toMatchObject({ admitted: true })
+    expect(limits.takeToken(of(plan))).toMatchObject({ admitted: true, remaining: 59 })
+    expect(store.calls).toHaveLength(1)
+  })
+
+  test('a key with a lease in hand is decided without waiting, and the next lease is asked for before it is dry', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60_000 })
+    for (let n = 0; n < 3; n++) {
+      const decision = limits.takeToken(of(plan))
+      store.answer()
+      await decision
+    }
+    const before = store.calls.length
+    const decisions = []
+    for (let n = 0; n < 50; n++) {
+      decisions.push(limits.takeToken(of(plan)))
+      store.answer()
+      await Promise.resolve()
+      await Promise.resolve()
+    }
+    expect(decisions.filter((decision) => decision instanceof Promise).length).toBeLessThan(3)
+    expect(store.calls.length - before).toBeLessThan(15)
+  })
+
+  test('an empty bucket is not asked again before it can have a token', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 1 })
+    const decisions = [limits.takeToken(of(plan)), limits.takeToken(of(plan))]
+    store.answer()
+    expect(await admissions(decisions)).toEqual([true, false])
+    expect(store.calls).toHaveLength(1)
+    expect(limits.takeToken(of(plan))).toMatchObject({ admitted: false, retryAfterMs: 1_000 })
+    nowMs += 1_000
+    const later = limits.takeToken(of(plan))
+    store.answer()
+    expect(await later).toMatchObject({ admitted: true })
+  })
+
+  const goAway = async (plan: PlanConfig): Promise<void> => {
+    store.isBroken = true
+    await limits.takeToken(of(plan, 'key_of_the_outage'))
+  }
+
+  test('while the store is away a worker admits its share of what it knew to be left, and of the rate', async () => {
+    await limits.close()
+    start('local', 3)
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 30 })
+    await goAway(plan)
+    const decisions = Array.from({ length: 30 }, () => limits.takeToken(of(plan)))
+    expect(decisions.every((decision) => !(decision instanceof Promise))).toBe(true)
+    expect((await admissions(decisions)).filter(Boolean)).toHaveLength(10)
+    nowMs += 3_000
+    expect(await admissions([limits.takeToken(of(plan)), limits.takeToken(of(plan))])).toEqual([true, false])
+    expect(limits.alone).toBeGreaterThan(30)
+  })
+
+  test('when the store is back, what was admitted without it is taken off the bucket', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 10 })
+    await goAway(plan)
+    expect(
+      (await admissions(Array.from({ length: 20 }, () => limits.takeToken(of(plan))))).filter(Boolean),
+    ).toHaveLength(10)
+    store.isBroken = false
+    await waitFor(() => !limits.breaker.isAway)
+    const decision = limits.takeToken(of(plan))
+    store.answer()
+    expect(await decision).toMatchObject({ admitted: false })
+  })
+
+  test('open admits everything, closed refuses with what it cannot check, and unlimited plans do not mind', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 1, requestsPerMonth: 1 })
+    await limits.close()
+    start('open')
+    await goAway(plan)
+    expect(await admissions([1, 2, 3].map(() => limits.takeToken(of(plan))))).toEqual([true, true, true])
+    expect([1, 2, 3].map(() => limits.reserve(of(plan)))).toMatchObject([1, 2, 3].map(() => ({ admitted: true })))
+    await limits.close()
+    start('closed')
+    await goAway(plan)
+    expect(limits.takeToken(of(plan))).toMatchObject({ admitted: false, isAway: true })
+    expect(limits.reserve(of(plan))).toMatchObject({ admitted: false, isAway: true })
+    const free = aPlan({ rateLimitPerMinute: 0, requestsPerMonth: 0 })
+    expect(limits.takeToken(of(free))).toMatchObject({ admitted: true })
+    expect(limits.reserve(of(free))).toMatchObject({ admitted: true })
+  })
+
+  test('a month whose count nobody knows is asked for again, then limited alone; what was used is told later', async () => {
+    const plan = aPlan({ requestsPerMonth: 3 })
+    const unknown = store.inner.exchange.bind(store.inner)
+    store.inner.exchange = (call) => ({ ...unknown({ ...call, quota: null }), quota: null })
+    const reservation = limits.reserve(of(plan))
+    const answering = setInterval(() => {
+      nowMs += 10
+      store.answer()
+    }, 1)
+    expect(await reservation).toMatchObject({ admitted: true })
+    expect(await limits.reserve(of(plan))).toMatchObject({ admitted: true })
+    store.inner.exchange = unknown
+    nowMs += 2_000
+    const [third, fourth] = [await limits.reserve(of(plan)), await limits.reserve(of(plan))]
+    clearInterval(answering)
+    expect([third, fourth]).toMatchObject([{ admitted: true, count: { used: 3 } }, { admitted: false }])
+    expect(store.calls.some(({ quota }) => quota?.ask.give === -2)).toBe(true)
+  })
+
+  test('on drain every lease is given back', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60_000, requestsPerMonth: 1_000_000 })
+    for (let n = 0; n < 10; n++) {
+      const reservation = limits.reserve(of(plan))
+      store.answer()
+      await reservation
+      const decision = limits.takeToken(of(plan))
+      store.answer()
+      await decision
+    }
+    const closed = limits.close()
+    store.answer()
+    await closed
+    const last = store.calls.slice(-2)
+    expect(last.flatMap(({ key }) => key?.ask.reports ?? []).some(({ unspent }) => unspent > 0)).toBe(true)
+    expect(last.some(({ quota }) => quota !== null && quota.ask.give > 0)).toBe(true)
+  })
+})

@@ -1,0 +1,290 @@
+import type { LimitCall, LimitReply, LimitStore } from '@apigate/contracts'
+import { bucketCapacity, quotaLimit, type PlanConfig, type QuotaAsk } from '@apigate/core'
+import type { Closeable, Logger } from '@apigate/platform'
+import { AloneBucket, awayDecision, openDecision, type LimitsFallback } from './alone.limits.ts'
+import { keyStateOf, monthStateOf, type KeyState, type MonthState } from './limit.state.ts'
+import type { BucketLevel, LimitedRequest, Limits, QuotaReservation, RateDecision } from './limits.ts'
+import { StoreBreaker } from './store.breaker.ts'
+
+export interface LeasedLimitsOptions {
+  store: LimitStore
+  fallback: LimitsFallback
+  /** Live workers, this one included. */
+  workers: () => number
+  log: Logger
+  /** Whole milliseconds of a clock that never steps back. */
+  nowMs?: () => number
+}
+
+const tickMs = 500
+/** While the store gets a month's count from the ledger, it is asked again after so long, and for so long. */
+const unknownRetryMs = 25
+const unknownWaitMs = 250
+const unknownPauseMs = 1_000
+const closeTimeoutMs = 1_000
+
+const unlimited: RateDecision = { admitted: true, remaining: Infinity, resetAtMs: 0, retryAfterMs: 0, isAway: false }
+const done = Promise.resolve()
+const uncounted: QuotaReservation = { admitted: true, count: null, isAway: false }
+
+/**
+ * Limits that all workers share: tokens and units are leased from the store and spent in memory (decision 0002). Requests
+ * that need what is not at hand wait for one call together; while the store is away, the fallback decides.
+ */
+export class LeasedLimits implements Limits, Closeable {
+  /** Decisions that the fallback made. */
+  alone = 0
+  readonly breaker: StoreBreaker
+  readonly #fallback: LimitsFallback
+  readonly #workers: () => number
+  readonly #nowMs: () => number
+  readonly #keys = new Map<string, KeyState>()
+  readonly #months = new Map<string, MonthState>()
+  /** Months that are over; what still ran then is settled there. */
+  #pastMonths: MonthState[] = []
+  readonly #timer: NodeJS.Timeout
+
+  constructor({ store, fallback, workers, log, nowMs }: LeasedLimitsOptions) {
+    this.breaker = new StoreBreaker(store, log)
+    this.#fallback = fallback
+    this.#workers = workers
+    this.#nowMs = nowMs ?? (() => Math.floor(performance.now()))
+    this.#timer = setInterval(() => this.tick(), tickMs)
+    this.#timer.unref()
+  }
+
+  reserve(request: LimitedRequest): QuotaReservation | Promise<QuotaReservation> {
+    const plan = request.plan!
+    if (plan.requestsPerMonth === 0) return uncounted
+    const nowMs = this.#nowMs()
+    const month = this.#monthOf(request, plan)
+    if (month.account.reserve(month.limit, nowMs)) {
+      if (month.account.isLow(month.limit, nowMs) && this.#canAsk(month)) void this.#ask(null, 0, month, 0, nowMs)
+      return { admitted: true, count: month.account, isAway: false }
+    }
+    if (!month.isAsking) {
+      const decided = this.#reserveFromMemory(month, nowMs)
+      if (decided !== null) return decided
+      const key = this.#keyToAskAlong(request, plan, nowMs)
+      void this.#ask(key, key === null ? 0 : 1, month, 1, nowMs)
+      // A store in memory has answered already.
+      if (!month.isAsking) return this.#reserveFromMemory(month, nowMs) ?? this.#reserveAlone(month, nowMs)
+    }
+    return new Promise((decide) => void month.waiters.push(decide))
+  }
+
+  settle({ count }: QuotaReservation, units: number): void {
+    if (count === null) return
+    ;(count as MonthState['account']).settle(units, this.#nowMs())
+  }
+
+  takeToken(request: LimitedRequest): RateDecision | Promise<RateDecision> {
+    const plan = request.plan!
+    if (plan.rateLimitPerMinute === 0) return unlimited
+    const nowMs = this.#nowMs()
+    const key = this.#keyOf(request, plan)
+    if (key.lease.spend(nowMs)) {
+      if (key.lease.isLow(nowMs) && this.#canAsk(key)) void this.#ask(key, 0, null, 0, nowMs)
+      return decision(key, true, nowMs)
+    }
+    if (!key.isAsking) {
+      const decided = this.#takeFromMemory(key, nowMs)
+      if (decided !== null) return decided
+      void this.#ask(key, 1, null, 0, nowMs)
+      if (!key.isAsking) return this.#takeFromMemory(key, nowMs) ?? this.#takeAlone(key, nowMs)
+    }
+    return new Promise((decide) => void key.waiters.push(decide))
+  }
+
+  bucketLevel(request: LimitedRequest): BucketLevel {
+    const plan = request.plan!
+    return plan.rateLimitPerMinute === 0 ? unlimited : this.#keyOf(request, plan).lease.decision(true, this.#nowMs())
+  }
+
+  /** Tells the store what has ended, and forgets what is idle. */
+  tick(): void {
+    const nowMs = this.#nowMs()
+    for (const [id, key] of this.#keys) {
+      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) void this.#ask(key, 0, null, 0, nowMs)
+      const isSettled = key.alone === null || key.alone.debt(this.#workers(), nowMs) === 0
+      if (isSettled && !key.isAsking && key.lease.isIdle(nowMs)) this.#keys.delete(id)
+    }
+    for (const month of [...this.#months.values(), ...this.#pastMonths]) {
+      if (month.account.isDue(nowMs) && this.#canAsk(month)) void this.#ask(null, 0, month, 0, nowMs)
+    }
+    const isDone = (month: MonthState): boolean => !month.isAsking && month.account.isIdle(nowMs)
+    for (const [id, month] of this.#months) if (isDone(month)) this.#months.delete(id)
+    this.#pastMonths = this.#pastMonths.filter((month) => !isDone(month))
+  }
+
+  /** Gives back what is leased. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    const nowMs = this.#nowMs()
+    const calls: Promise<void>[] = []
+    for (const key of this.#keys.values()) {
+      key.lease.end()
+      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) calls.push(this.#ask(key, 0, null, 0, nowMs) ?? done)
+    }
+    for (const month of [...this.#months.values(), ...this.#pastMonths]) {
+      month.account.end()
+      if (this.#canAsk(month)) calls.push(this.#ask(null, 0, month, 0, nowMs) ?? done)
+    }
+    let timer: NodeJS.Timeout | undefined
+    await Promise.race([Promise.all(calls), new Promise((resolve) => (timer = setTimeout(resolve, closeTimeoutMs)))])
+    clearTimeout(timer)
+    await this.breaker.close()
+  }
+
+  #keyOf({ keyId, owner }: LimitedRequest, plan: PlanConfig): KeyState {
+    let key = this.#keys.get(keyId!)
+    if (key === undefined) {
+      key = keyStateOf(keyId!, owner!.id, plan)
+      this.#keys.set(keyId!, key)
+    } else if (key.plan !== plan) {
+      // What was leased under another plan is not spent under this one.
+      key.plan = plan
+      key.lease.end()
+      key.lease.shape = { capacity: bucketCapacity(plan), ratePerMinute: plan.rateLimitPerMinute }
+    }
+    return key
+  }
+
+  #monthOf({ owner, receivedAtMs }: LimitedRequest, plan: PlanConfig): MonthState {
+    let month = this.#months.get(owner!.id)
+    if (month === undefined || receivedAtMs >= month.account.resetAtMs) {
+      if (month !== undefined) this.#pastMonths.push(month)
+      month = monthStateOf(owner!.id, plan, receivedAtMs)
+      this.#months.set(owner!.id, month)
+    } else if (month.plan !== plan) {
+      month.plan = plan
+      month.limit = quotaLimit(plan)
+      month.account.end()
+    }
+    return month
+  }
+
+  #canAsk(state: KeyState | MonthState): boolean {
+    return !state.isAsking && !this.breaker.isAway
+  }
+
+  /** The request will need a token of this key: one call is enough for both. */
+  #keyToAskAlong(request: LimitedRequest, plan: PlanConfig, nowMs: number): KeyState | null {
+    if (plan.rateLimitPerMinute === 0) return null
+    const key = this.#keyOf(request, plan)
+    return this.#canAsk(key) && key.lease.held(nowMs) === 0 && !key.lease.isKnownEmpty(nowMs) ? key : null
+  }
+
+  /** Null when the store must be asked. */
+  #reserveFromMemory(month: MonthState, nowMs: number): QuotaReservation | null {
+    const { account, limit } = month
+    if (account.reserve(limit, nowMs)) return { admitted: true, count: account, isAway: false }
+    if (this.breaker.isAway || nowMs < month.aloneUntilMs) return this.#reserveAlone(month, nowMs)
+    return account.isKnownEmpty(nowMs) ? { admitted: false, count: account, isAway: false } : null
+  }
+
+  #reserveAlone({ account, limit }: MonthState, nowMs: number): QuotaReservation {
+    this.alone += 1
+    if (this.#fallback === 'closed' && limit !== Infinity) return { admitted: false, count: account, isAway: true }
+    const bound = this.#fallback === 'open' ? Infinity : limit
+    return { admitted: account.reserveAlone(bound, this.#workers(), nowMs), count: account, isAway: false }
+  }
+
+  #takeFromMemory(key: KeyState, nowMs: number): RateDecision | null {
+    if (key.lease.spend(nowMs)) return decision(key, true, nowMs)
+    if (this.breaker.isAway) return this.#takeAlone(key, nowMs)
+    return key.lease.isKnownEmpty(nowMs) ? decision(key, false, nowMs) : null
+  }
+
+  #takeAlone(key: KeyState, nowMs: number): RateDecision {
+    this.alone += 1
+    if (this.#fallback === 'closed') return awayDecision(nowMs)
+    if (this.#fallback === 'open') return openDecision(key.lease, nowMs)
+    const workers = this.#workers()
+    key.alone ??= new AloneBucket(key.lease, workers, nowMs)
+    return key.alone.take(workers, nowMs)
+  }
+
+  /** One call for both; null when the store has answered at once. */
+  #ask(
+    key: KeyState | null,
+    tokens: number,
+    month: MonthState | null,
+    units: number,
+    nowMs: number,
+  ): Promise<void> | null {
+    const debt = key?.alone?.debt(this.#workers(), nowMs) ?? 0
+    const rate = key?.lease.ask(tokens, debt, nowMs) ?? null
+    const quota = month?.account.ask(month.limit, units, nowMs) ?? null
+    const call: LimitCall = {
+      ownerId: month?.ownerId ?? key!.ownerId,
+      key: key !== null && rate !== null ? { id: key.id, ask: rate } : null,
+      quota: month !== null && quota !== null ? { period: month.period, ask: quota } : null,
+    }
+    if (key !== null) key.isAsking = true
+    if (month !== null) month.isAsking = true
+    const hear = (reply: LimitReply | null): void => {
+      const laterMs = this.#nowMs()
+      if (month !== null) this.#heardOfMonth(month, quota!, reply, nowMs, laterMs)
+      if (key !== null) this.#heardOfKey(key, reply, nowMs, laterMs)
+    }
+    const reply = this.breaker.exchange(call)
+    if (reply instanceof Promise) return reply.then(hear)
+    hear(reply)
+    return null
+  }
+
+  #heardOfKey(key: KeyState, reply: LimitReply | null, askedAtMs: number, nowMs: number): void {
+    key.isAsking = false
+    if (reply?.key) {
+      key.lease.granted(reply.key, askedAtMs, nowMs)
+      key.alone = null
+    }
+    while (key.waiters.length > 0) {
+      const decided = this.#takeFromMemory(key, nowMs)
+      if (decided === null) return void this.#ask(key, key.waiters.length, null, 0, nowMs)
+      key.waiters.shift()!(decided)
+    }
+  }
+
+  #heardOfMonth(month: MonthState, ask: QuotaAsk, reply: LimitReply | null, askedAtMs: number, nowMs: number): void {
+    month.isAsking = false
+    if (reply?.quota) {
+      month.unknownSinceMs = null
+      month.account.granted(ask, reply.quota.grant, reply.quota.bornMs, askedAtMs)
+    } else if (reply !== null) {
+      month.account.undone(ask)
+      if (ask.take > 0 && this.#waitForCount(month, nowMs)) return
+    }
+    this.#serveMonth(month, nowMs)
+  }
+
+  #serveMonth(month: MonthState, nowMs: number): void {
+    while (month.waiters.length > 0) {
+      const decided = this.#reserveFromMemory(month, nowMs)
+      if (decided === null) return void this.#ask(null, 0, month, month.waiters.length, nowMs)
+      month.waiters.shift()!(decided)
+    }
+  }
+
+  /** The store has no count of this month: whoever waits, waits on for a while; then the fallback decides. */
+  #waitForCount(month: MonthState, nowMs: number): boolean {
+    month.unknownSinceMs ??= nowMs
+    if (nowMs - month.unknownSinceMs >= unknownWaitMs) {
+      month.unknownSinceMs = null
+      month.aloneUntilMs = nowMs + unknownPauseMs
+      return false
+    }
+    month.isAsking = true
+    setTimeout(() => {
+      month.isAsking = false
+      void this.#ask(null, 0, month, Math.max(1, month.waiters.length), this.#nowMs())
+    }, unknownRetryMs).unref()
+    return true
+  }
+}
+
+function decision(key: KeyState, admitted: boolean, nowMs: number): RateDecision {
+  const { remaining, retryAfterMs, resetAtMs } = key.lease.decision(admitted, nowMs)
+  return { admitted, remaining, retryAfterMs, resetAtMs, isAway: false }
+}
