@@ -24,7 +24,8 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #transport: TransportConfig
   readonly #log: Logger
   readonly #ledger: UsageLedger
-  #running: { bus: FleetBus; consumer: Closeable; seeder: Closeable | null; partitionTimer: NodeJS.Timeout } | null = null
+  #running: { bus: FleetBus; consumer: Closeable; seeder: Closeable | null; partitionTimer: NodeJS.Timeout } | null =
+    null
 
   constructor(database: Database, transport: TransportConfig, log: Logger) {
     this.#database = database

@@ -50,6 +50,14 @@ export class StoreBreaker {
     await this.#store.close()
   }
 
+  async #pause(): Promise<void> {
+    try {
+      await delay(backoffMs(this.#attempt), undefined, { signal: this.#closing.signal, ref: false })
+    } catch {
+      // Closing.
+    }
+  }
+
   async #answers(): Promise<boolean> {
     try {
       await this.#store.ping()
@@ -65,7 +73,7 @@ export class StoreBreaker {
     if (performance.now() - this.#backAtMs > healthyAfterMs) this.#attempt = 0
     this.#log.warn({ err: error }, 'the shared limits are away: this worker limits by itself')
     for (; !signal.aborted; this.#attempt += 1) {
-      await delay(backoffMs(this.#attempt), undefined, { signal, ref: false }).catch(() => {})
+      await this.#pause()
       if (!(await this.#answers())) continue
       this.#attempt += 1
       this.#backAtMs = performance.now()
