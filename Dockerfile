@@ -22,9 +22,12 @@ COPY libs libs
 COPY apps apps
 RUN PRISMA_SCHEMA_ENGINE_BINARY=/src/scripts/schema-engine.mjs node node_modules/prisma/build/index.js generate \
  && node node_modules/typescript/bin/tsc -b apps/control-plane apps/proxy apps/echo
+# Of swagger-ui-dist what openapi/docs.page.ts serves: the rest is other builds of the same and maps, 12 MB.
 RUN pnpm="npx --yes $(node -p "require('./package.json').packageManager")" \
  && for app in control-plane proxy echo; do $pnpm --filter "@apigate/$app" deploy --prod --legacy "/out/$app"; done \
- && cp -r prisma/migrations /out/control-plane/migrations
+ && cp -r prisma/migrations /out/control-plane/migrations \
+ && find /out/control-plane/node_modules/.pnpm/swagger-ui-dist@*/node_modules/swagger-ui-dist -type f \
+      ! -name package.json ! -name swagger-ui.css ! -name swagger-ui-bundle.js ! -name 'LICENSE*' ! -name NOTICE -delete
 
 # What every target has: no build tools, no root, nothing to write but what is mounted.
 FROM ${NODE_IMAGE} AS runtime
