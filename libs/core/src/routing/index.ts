@@ -15,10 +15,12 @@
  * problem it has, and no table is made.
  */
 export { routeProblems, RouteCompileError, type CompiledRoute, type RouteProblem } from './compiled-route.ts'
+export { explainRoutes, type RouteMiss, type RouteVerdict } from './explain-routes.ts'
 export type { HeaderLookup } from './header-condition.ts'
 export { normalizeHost } from './host.ts'
 export { normalizeTarget, type NormalizedTarget } from './request-target.ts'
 export type { RankedRoute } from './path-tree.ts'
 export { compileRoutes, rewritePath, routeParams, type RouteMatch, type RouteTable } from './route-table.ts'
+export type { OrderCriterion } from './route-order.ts'
 export { sameRequests } from './same-requests.ts'
 export { joinUpstreamPath } from './upstream-path.ts'

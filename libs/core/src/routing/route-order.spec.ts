@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { aRoute } from '../../test/a-route.ts'
 import type { HeaderCondition, RouteConfig } from '../model.ts'
+import { explainRoutes } from './explain-routes.ts'
+import type { HeaderLookup } from './header-condition.ts'
 import { compileRoutes } from './route-table.ts'
 
 /**
@@ -171,5 +173,36 @@ it('the index finds the winner of a plain sorted scan, for any routes and reques
       }
     }),
     { numRuns: 500 },
+  )
+})
+
+/** By an explanation: the winner, then those that lost to it. */
+function allThatMatch(
+  routes: RouteConfig[],
+  host: string,
+  path: string,
+  method: string,
+  header: HeaderLookup,
+): string[] {
+  const steps = explainRoutes(compileRoutes(routes), host, path, method, header, routes.length)
+  let step = steps.next()
+  while (!step.done) step = steps.next()
+  const { winner, verdicts } = step.value
+  const others = verdicts.filter(({ misses }) => misses.length === 0).map(({ route }) => route)
+  return [winner, ...others].flatMap((route) => route?.config.id ?? [])
+}
+
+it('an explanation names the same winner, and after it the routes that would win without it', () => {
+  fc.assert(
+    fc.property(routesOf, requestOf, (routes, { host, path, method, headers }) => {
+      const lookup = (name: string): string | undefined => headers[name]
+      const explained = allThatMatch(routes, host, path, method, lookup)
+      let left = routes
+      for (const id of explained) {
+        expect(compileRoutes(left).match(host, path, method, lookup)?.route.config.id).toBe(id)
+        left = left.filter((route) => route.id !== id)
+      }
+      expect(compileRoutes(left).match(host, path, method, lookup)).toBeNull()
+    }),
   )
 })
