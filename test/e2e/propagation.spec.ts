@@ -59,6 +59,20 @@ describe.each(modes)('%s: what an admin changes reaches the proxy', (mode) => {
     })
   })
 
+  test('a worker explains what it would do with a request', async () => {
+    const request = { url: `${system.proxyUrl}/echo/hello?x=1`, headers: { 'X-API-Key': system.sampleKey } }
+    const { status, document } = await system.admin('POST', '/api/explain', request)
+    expect(status, JSON.stringify(document)).toBe(200)
+    expect(document.data.attributes).toMatchObject({
+      refusal: null,
+      request: { path: '/echo/hello', query: '?x=1' },
+      owner: { type: 'user', id: 'usr_sample' },
+      upstream: { id: 'ups_sample', method: 'GET' },
+    })
+    const unknown = await system.admin('POST', '/api/explain', { url: '/unknown' })
+    expect(unknown.document.data.attributes.refusal).toMatchObject({ status: 404, code: 'route_not_found' })
+  })
+
   test('the proxy serves on while the control plane is killed, and the control plane comes back', async () => {
     const [, api, jobs] = system.pids()
     const { meta } = await create('api-keys', { user_id: 'usr_sample' })

@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core'
 import { AuthModule } from './auth/index.ts'
 import type { ControlPlaneConfig } from './config.ts'
+import { ExplainModule } from './explain/index.ts'
 import { FirstStartModule } from './first-start/index.ts'
 import { FleetModule, WaitInterceptor } from './fleet/index.ts'
 import { HealthModule } from './health/index.ts'
@@ -40,6 +41,7 @@ export class AppModule {
         HealthModule,
         OpenApiModule,
         FleetModule,
+        ExplainModule,
         PlansModule,
         UsersModule,
         ApiKeysModule,

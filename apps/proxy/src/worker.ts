@@ -13,6 +13,7 @@ import type { ProxyConfig } from './config.ts'
 import { FleetSize } from './limits/fleet.size.ts'
 import { LeasedLimits } from './limits/leased.limits.ts'
 import type { Gateway } from './pipeline/exchange.ts'
+import { explain } from './pipeline/explain.ts'
 import { TrafficServer } from './server/traffic.server.ts'
 import { prometheusText } from './status/prometheus.ts'
 import { StatusReporter } from './status/status.reporter.ts'
@@ -114,6 +115,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     log.warn(change, health.isHealthy ? 'a target is healthy again' : 'a target gets no requests for now')
     reporter.send()
   }
+  const questions = await bus.onExplain(config.workerId, (request) => explain(gateway, config.workerId, request))
   const statusServer = await startStatusServer({
     host: config.host,
     port: config.statusPort,
@@ -169,7 +171,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
       name: 'close',
       timeoutMs: 5_000,
       async run() {
-        await Promise.all([heard, ...marks].map((subscription) => subscription.close()))
+        await Promise.all([heard, questions, ...marks].map((subscription) => subscription.close()))
         await spool.close()
         await reporter.close()
         await statusServer.close()

@@ -120,6 +120,8 @@ function fakeBus(statuses: WorkerStatus[]): FleetBus {
     onStatus: () => Promise.resolve({ close: done }),
     sendMark: () => {},
     onMark: () => Promise.resolve({ close: done }),
+    askToExplain: () => Promise.reject(new Error('nobody is there')),
+    onExplain: () => Promise.resolve({ close: done }),
     close: done,
   }
 }

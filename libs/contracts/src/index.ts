@@ -1,5 +1,6 @@
 export * from './change.v1.ts'
 export * from './limits.v1.ts'
+export * from './explain.v1.ts'
 export * from './snapshot.v1.ts'
 export * from './status.v1.ts'
 export * from './subjects.ts'

@@ -11,6 +11,8 @@ export const subjects = {
   workerStatus: 'apigate.worker.status.v1',
   /** `usage-mark.v1`, plain publish. */
   usageMark: 'apigate.usage.mark.v1',
+  /** `explain.v1`, request and reply; `.<worker>` follows. */
+  explain: 'apigate.worker.explain.v1',
 } as const
 
 /** PostgreSQL NOTIFY channels. `configChange` also wakes the publisher; the others carry the bus of embedded mode. */
@@ -19,6 +21,8 @@ export const channels = {
   snapshot: 'apigate_snapshot',
   workerStatus: 'apigate_worker_status',
   usageMark: 'apigate_usage_mark',
+  explain: 'apigate_explain',
+  explanation: 'apigate_explanation',
 } as const
 
 /** BullMQ queues. */

@@ -1,3 +1,4 @@
+import type { Explanation, ExplainRequest } from '@apigate/contracts'
 import { openFleetBus, type FleetBus, type Logger } from '@apigate/platform'
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common'
 import type { ControlPlaneConfig } from '../config.ts'
@@ -68,5 +69,10 @@ export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
       this.waiting.add(check)
       check()
     })
+  }
+
+  /** @throws when the worker does not answer in time. */
+  async explain(worker: string, request: ExplainRequest, timeoutMs: number): Promise<Explanation> {
+    return this.bus.askToExplain(worker, request, timeoutMs)
   }
 }

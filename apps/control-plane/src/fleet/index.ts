@@ -1,2 +1,3 @@
 export * from './fleet.module.ts'
+export * from './fleet.service.ts'
 export * from './wait.interceptor.ts'

@@ -32,7 +32,7 @@ export const atomicExtension = 'https://jsonapi.org/ext/atomic'
 export interface Document {
   jsonapi: { version: '1.1'; ext?: string[] }
   'atomic:results'?: OperationResult[]
-  data?: ResourceObject | ResourceObject[] | Identifier | Identifier[] | null
+  data?: Omit<ResourceObject, 'links'> | ResourceObject[] | Identifier | Identifier[] | null
   included?: ResourceObject[]
   errors?: readonly ErrorObject[]
   links?: Links

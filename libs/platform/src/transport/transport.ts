@@ -1,4 +1,12 @@
-import type { ChangeMessage, SnapshotPointer, UsageBatch, UsageMark, WorkerStatus } from '@apigate/contracts'
+import type {
+  ChangeMessage,
+  Explanation,
+  ExplainRequest,
+  SnapshotPointer,
+  UsageBatch,
+  UsageMark,
+  WorkerStatus,
+} from '@apigate/contracts'
 
 /** Something that runs until it is closed; closing twice is harmless. */
 export interface Closeable {
@@ -65,6 +73,13 @@ export interface FleetBus extends Closeable {
   onStatus(listener: (status: WorkerStatus) => void): Promise<Closeable>
   sendMark(mark: UsageMark): void
   onMark(worker: string, listener: (mark: UsageMark) => void): Promise<Closeable>
+  /**
+   * Asks one worker.
+   *
+   * @throws when it does not answer within `timeoutMs`, or the transport is away.
+   */
+  askToExplain(worker: string, request: ExplainRequest, timeoutMs: number): Promise<Explanation>
+  onExplain(worker: string, explain: (request: ExplainRequest) => Promise<Explanation>): Promise<Closeable>
 }
 
 /** The worker's end of the usage queue. */

@@ -20,9 +20,13 @@ export function authenticate(exchange: Exchange): Refusal | null {
   if (presented === null) return missing
   exchange.isKeyInAuthorization = isInAuthorization
 
-  const { keys, owners } = exchange.tables!
-  const slot = keys.find(presented.key)
+  return useKey(exchange, exchange.tables!.keys.find(presented.key))
+}
+
+/** @param slot -1 for a key that is not known. */
+export function useKey(exchange: Exchange, slot: number): Refusal | null {
   if (slot === -1) return invalid
+  const { keys, owners } = exchange.tables!
   exchange.keySlot = slot
   exchange.keyId = keys.idOf(slot)
   exchange.owner = owners.at(keys.ownerOf(slot))

@@ -1,4 +1,13 @@
-import { usageMarkSchema, workerStatusSchema, type UsageMark, type WorkerStatus } from '@apigate/contracts'
+import {
+  explainRequestSchema,
+  explanationSchema,
+  usageMarkSchema,
+  workerStatusSchema,
+  type Explanation,
+  type ExplainRequest,
+  type UsageMark,
+  type WorkerStatus,
+} from '@apigate/contracts'
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
 import { parseMessage } from '../message.check.ts'
@@ -38,6 +47,27 @@ export class NatsFleetBus implements FleetBus {
     return this.#subscribe(this.names.usageMark, (message) => {
       const mark = parseMessage(usageMarkSchema, message.string(), this.names.usageMark, this.log)
       if (mark?.worker === worker) listener(mark)
+    })
+  }
+
+  async askToExplain(worker: string, request: ExplainRequest, timeoutMs: number): Promise<Explanation> {
+    const { current } = this.#link
+    if (current === null) throw new Error('NATS is away')
+    const reply = await current.request(`${this.names.explain}.${worker}`, JSON.stringify(request), {
+      timeout: timeoutMs,
+    })
+    return explanationSchema.parse(reply.json())
+  }
+
+  onExplain(worker: string, explain: (request: ExplainRequest) => Promise<Explanation>): Promise<Closeable> {
+    const subject = `${this.names.explain}.${worker}`
+    return this.#subscribe(subject, (message) => {
+      const request = parseMessage(explainRequestSchema, message.string(), subject, this.log)
+      if (request === null) return
+      explain(request).then(
+        (explanation) => message.respond(JSON.stringify(explanation)),
+        (error: unknown) => this.log.error({ err: error }, 'a request could not be explained'),
+      )
     })
   }
 

@@ -11,6 +11,8 @@ export interface NatsNames {
   snapshotStore: string
   workerStatus: string
   usageMark: string
+  /** The worker's name follows, as a token. */
+  explain: string
 }
 
 export function natsNames(namespace = ''): NatsNames {
@@ -26,5 +28,6 @@ export function natsNames(namespace = ''): NatsNames {
     snapshotStore: prefix + subjects.snapshotStore,
     workerStatus: prefix + subjects.workerStatus,
     usageMark: prefix + subjects.usageMark,
+    explain: prefix + subjects.explain,
   }
 }
