@@ -14,6 +14,7 @@ import { PersistenceModule } from './persistence/index.ts'
 import { ApiKeysModule } from './resources/api-keys/index.ts'
 import { AuditEventsModule } from './resources/audit-events/index.ts'
 import { ConfigRevisionsModule } from './resources/config-revisions/index.ts'
+import { GroupsModule } from './resources/groups/index.ts'
 import { PlansModule } from './resources/plans/index.ts'
 import { RoutesModule } from './resources/routes/index.ts'
 import { SessionsModule } from './resources/sessions/index.ts'
@@ -44,6 +45,7 @@ export class AppModule {
         ExplainModule,
         PlansModule,
         UsersModule,
+        GroupsModule,
         ApiKeysModule,
         UpstreamsModule,
         RoutesModule,

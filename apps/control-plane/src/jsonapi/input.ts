@@ -23,7 +23,7 @@ export interface Creation<T> {
 export interface Update<T> {
   /** What was not sent is undefined. */
   input: T
-  /** The read-only attributes, sent back by a client that edits what it read; `refuseChanges` compares them. */
+  /** The read-only attributes and related ids, sent back by a client that edits what it read; `refuseChanges` compares them. */
   readOnly: ReadonlyMap<string, unknown>
 }
 
@@ -94,9 +94,10 @@ function refuseOtherId(body: unknown, id: string | undefined, urlId: string): vo
  */
 export function refuseChanges(definition: ResourceDefinition, row: Row, { readOnly }: Update<object>): void {
   const problems = [...readOnly].flatMap(([name, sent]): InputProblem[] => {
-    const attribute = definition.attributes.get(name)
-    const value = attribute?.kind === 'timestamp' && typeof sent === 'string' ? parseTimestamp(sent) : sent
-    if (attribute && isDeepStrictEqual(wireValue(value), wireValue(valueOf(row, attribute.field)))) return []
+    const isTime = definition.attributes.get(name)?.kind === 'timestamp'
+    const value = isTime && typeof sent === 'string' ? parseTimestamp(sent) : sent
+    const field = fieldOf(definition, name) ?? name
+    if (isDeepStrictEqual(wireValue(value), wireValue(valueOf(row, field)))) return []
     return [{ code: 'validation_error', field: name, detail: `${name} cannot be set; it may be sent as it is` }]
   })
   const [first, ...rest] = problems
@@ -125,11 +126,12 @@ function validated<T extends object>(
   for (const [name, value] of members) {
     if (known.has(name)) {
       Object.assign(input, { [name]: value })
-    } else if (verb === 'update' && definition.attributes.has(name)) {
+    } else if (verb === 'update' && fieldOf(definition, name) !== undefined) {
       readOnly.set(name, value)
     } else {
-      const ours = definition.attributes.has(name) || definition.relationships.has(name.replace(/_id$/, ''))
-      const detail = ours ? `${name} cannot be set` : `${definition.type} has no attribute "${name}"`
+      const detail = fieldOf(definition, name)
+        ? `${name} cannot be set`
+        : `${definition.type} has no attribute "${name}"`
       errors.push(errorObject('validation_error', detail, { pointer: pointerTo(body, [name]) }))
     }
   }
@@ -143,6 +145,12 @@ function validated<T extends object>(
   }
   throwIfAny(errors)
   return { input, readOnly }
+}
+
+/** Of an attribute, or of a relationship by the name of its id. */
+function fieldOf(definition: ResourceDefinition, name: string): string | undefined {
+  const relationship = name.endsWith('_id') ? definition.relationships.get(name.slice(0, -'_id'.length)) : undefined
+  return definition.attributes.get(name)?.field ?? relationship?.idField
 }
 
 function inputNames(Input: InputClass<object>): Set<string> {

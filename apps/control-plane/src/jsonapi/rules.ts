@@ -1,4 +1,4 @@
-import { getMetadataStorage, IsDefined, ValidateBy } from 'class-validator'
+import { getMetadataStorage, IsDefined, isEmail, ValidateBy } from 'class-validator'
 import { isObject } from './json.ts'
 import { nullable as orNull, type JsonSchema } from './json-schema.ts'
 import { parseTimestamp } from './timestamp.ts'
@@ -78,6 +78,14 @@ export function Timestamp({ nullable }: Nullable = {}): PropertyDecorator {
   // No format: a date alone is taken, too.
   return rule(nullable, { type: 'string', examples: ['2026-01-31T12:00:00Z'] }, (value) =>
     typeof value === 'string' && parseTimestamp(value) ? null : 'must be a time as in 2026-01-31T12:00:00Z',
+  )
+}
+
+export function EmailAddress({ nullable }: Nullable = {}): PropertyDecorator {
+  return rule(nullable, { type: 'string', maxLength: 254, pattern: '^.+@.+$' }, (value) =>
+    typeof value === 'string' && value.length <= 254 && isEmail(value)
+      ? null
+      : 'must be an e-mail address of at most 254 characters',
   )
 }
 

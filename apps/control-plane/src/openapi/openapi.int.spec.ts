@@ -121,6 +121,9 @@ test('answers are as they are described', async () => {
   await ask('POST', '/api/users', { body: { email: 'a@example.com', id: 'usr_a', plan_id: 'plan_pro' } })
   await ask('POST', '/api/api-keys', { body: { user_id: 'usr_a', id: 'key_a', expires_at: '2999-01-01T00:00:00Z' } })
   await ask('POST', '/api/upstreams', { body: { name: 'u', id: 'ups_a', base_url: 'http://localhost:1' } })
+  await ask('POST', '/api/groups', { body: { name: 'g', id: 'grp_a', owner_id: 'usr_a', slug: 'g' } })
+  await ask('POST', '/api/users', { body: { email: 'b@example.com', id: 'usr_b' } })
+  await ask('POST', '/api/groups/{id}/members', { id: 'grp_a', body: { user_id: 'usr_b', id: 'gmb_a' } })
   const headers = [{ name: 'X-A', value: 'b' }]
   await ask('POST', '/api/routes', {
     body: { name: 'r', id: 'rte_a', path_pattern: '/a/*', upstream_id: 'ups_a', headers, methods: ['GET'] },
@@ -131,6 +134,8 @@ test('answers are as they are described', async () => {
     ['api-keys', 'key_a', 'user'],
     ['upstreams', 'ups_a', ''],
     ['routes', 'rte_a', 'upstream'],
+    ['groups', 'grp_a', 'members'],
+    ['group-members', 'gmb_a', 'group'],
   ] as const
   for (const [collection, id, relationship] of types) {
     const path = `/api/${collection}`
@@ -156,6 +161,12 @@ test('answers are as they are described', async () => {
   await ask('PUT', '/admin/users/{id}', { id: 'usr_a', body: { name: 'C' } })
   const linkage = { data: { type: 'plans', id: 'plan_pro' } }
   await ask('PATCH', '/api/users/{id}/relationships/plan', { id: 'usr_a', body: linkage })
+  const members = { data: [{ type: 'group_members', id: 'gmb_a' }] }
+  for (const method of ['POST', 'PATCH', 'DELETE', 'GET'] as const) {
+    const body = method === 'GET' ? {} : { body: members }
+    await ask(method, '/api/groups/{id}/relationships/members', { id: 'grp_a', ...body })
+  }
+  await ask('POST', '/api/api-keys/{id}/rotate', { id: 'key_a', body: { overlap_seconds: 60 } })
   await ask('POST', '/api/api-keys/{id}/revoke', { id: 'key_a' })
   const webhook = { name: 'w', id: 'whk_a', url: 'https://93.184.216.34/', events: ['*'] }
   await ask('POST', '/api/webhooks', { body: webhook })
@@ -169,6 +180,7 @@ test('answers are as they are described', async () => {
   await ask('POST', '/api/webhooks/{id}/redeliver', { id: 'whk_a' })
   await ask('GET', '/api/audit-events', { query: '?page[after]=' })
   await ask('DELETE', '/api/plans/{id}', { id: 'plan_pro' })
+  await ask('DELETE', '/api/groups/{id}', { id: 'grp_a' })
   await ask('DELETE', '/api/users/{id}', { id: 'usr_a' })
 })
 

@@ -11,7 +11,16 @@ import {
   type Update,
   type Written,
 } from '../jsonapi/index.ts'
-import { ApiKeyInput, apiKeyResource, ApiKeysService, keyNote } from '../resources/api-keys/index.ts'
+import { ApiKeyChanges, ApiKeyInput, apiKeyResource, ApiKeysService, keyNote } from '../resources/api-keys/index.ts'
+import {
+  GroupInput,
+  groupResource,
+  GroupsService,
+  MemberChanges,
+  MemberInput,
+  memberResource,
+  MembersService,
+} from '../resources/groups/index.ts'
 import { PlanInput, planResource, PlansService } from '../resources/plans/index.ts'
 import { RouteInput, routeResource, RoutesService } from '../resources/routes/index.ts'
 import { UpstreamInput, upstreamResource, UpstreamsService } from '../resources/upstreams/index.ts'
@@ -38,6 +47,8 @@ export interface Operable {
   definition: ResourceDefinition
   Service: Type<ResourceWriter>
   Input: InputClass<object>
+  /** What may be changed; where that is as much as may be set, the same class. */
+  Changes: InputClass<object>
   /** Makes what consecutive operations add, all or none, in order. @throws EntryError about one of them. */
   create(service: ResourceWriter, creations: readonly Creation<AnyInput>[], actor: Actor): Promise<Created[]>
   /** The services behind relationships that are added to and removed from, by name. */
@@ -53,7 +64,7 @@ export const operables: readonly Operable[] = [
   operable(planResource, PlansService, PlanInput),
   operable(userResource, UsersService, UserInput),
   {
-    ...{ definition: apiKeyResource, Service: ApiKeysService, Input: ApiKeyInput },
+    ...{ definition: apiKeyResource, Service: ApiKeysService, Input: ApiKeyInput, Changes: ApiKeyChanges },
     create: bulk(async (keys: ApiKeysService, creations, actor) => {
       const { row: made } = await keys.createMany(creations, actor)
       return made.map(({ row, key }) => ({ row, meta: { key, note: keyNote } }))
@@ -61,12 +72,19 @@ export const operables: readonly Operable[] = [
   },
   operable(upstreamResource, UpstreamsService, UpstreamInput),
   operable(routeResource, RoutesService, RouteInput),
+  { ...operable(groupResource, GroupsService, GroupInput), toMany: { members: MembersService } },
+  operable(memberResource, MembersService, MemberInput, MemberChanges),
 ]
 
 /** A resource whose service makes one at a time, with nothing that is shown once. */
-function operable(definition: ResourceDefinition, Service: Type<Creator>, Input: InputClass<object>): Operable {
+function operable(
+  definition: ResourceDefinition,
+  Service: Type<Creator>,
+  Input: InputClass<object>,
+  Changes = Input,
+): Operable {
   const create = oneByOne((service: Creator, creation, actor) => service.create(creation, actor))
-  return { definition, Service, Input, create }
+  return { definition, Service, Input, Changes, create }
 }
 
 type CreateOne<S> = (service: S, creation: Creation<AnyInput>, actor: Actor) => Promise<Created>

@@ -1,6 +1,7 @@
 import { ApiError, type ErrorObject } from '@apigate/errors'
 import { mapInTurns, newId, type IdPrefix } from '@apigate/platform'
 import {
+  inputSchemas,
   isObject,
   readCreation,
   readLinkages,
@@ -134,7 +135,7 @@ function readChange(
   return {
     sent,
     body,
-    deed: { kind: 'update', operable, id, update: readUpdate(operable.definition, operable.Input, body, id) },
+    deed: { kind: 'update', operable, id, update: readUpdate(operable.definition, operable.Changes, body, id) },
   }
 }
 
@@ -149,14 +150,17 @@ function readRelationship(
   { operable, id = '', name }: Target & { name: string },
   lids: LocalIds,
 ): Operation {
-  const { definition, Input } = operable
+  const { definition, Changes } = operable
   const pointer = 'ref' in sent ? '/ref/relationship' : '/href'
   const body = { data: lids.resolvedData(sent['data']) }
   const relationship = definition.relationships.get(name)
   const many = definition.toMany.get(name)
   if (relationship) {
     if (op !== 'update') throw ApiError.of('forbidden', `${name} is one: it is updated`, { pointer: '/op' })
-    const update = readLinkageUpdate(relationship, Input, body)
+    if (!inputSchemas(Changes).schemas.has(`${name}_id`)) {
+      throw ApiError.of('forbidden', `${name} cannot be changed`, { pointer })
+    }
+    const update = readLinkageUpdate(relationship, Changes, body)
     return { sent, body, deed: { kind: 'update', operable, id, update, relationship } }
   }
   if (!many) throw ApiError.of('not_found', `${definition.type} has no relationship "${name}"`, { pointer })

@@ -74,6 +74,36 @@ test('what belongs together is made in one call: one transaction, one revision, 
   expect((await api.call('GET', '/api/users/usr_a')).document.data.attributes.plan_id).toBe(plan.id)
 })
 
+test('a group is made with its members and a key, and handed over, in one call', async () => {
+  const link = (type: string, lid: string) => ({ data: { type, lid } })
+  const answer = await operate([
+    add('users', { email: 'first@example.com' }, { lid: 'first' }),
+    add('users', { email: 'second@example.com' }, { lid: 'second' }),
+    add('groups', { name: 'Operated' }, { lid: 'g', relationships: { owner: link('users', 'first') } }),
+    add(
+      'group_members',
+      { role: 'admin' },
+      { lid: 'm', relationships: { group: link('groups', 'g'), user: link('users', 'second') } },
+    ),
+    add('api_keys', {}, { relationships: { group: link('groups', 'g') } }),
+    { op: 'update', data: { type: 'group_members', lid: 'm', attributes: { role: 'owner' } } },
+    {
+      op: 'add',
+      ref: { type: 'groups', lid: 'g', relationship: 'members' },
+      data: [{ type: 'group_members', lid: 'm' }],
+    },
+    { op: 'update', ref: { type: 'groups', lid: 'g', relationship: 'owner' }, data: { type: 'users', lid: 'first' } },
+    {
+      ...{ op: 'remove', ref: { type: 'groups', lid: 'g', relationship: 'members' } },
+      data: [{ type: 'group_members', lid: 'm' }],
+    },
+  ])
+  expect(answer.status).toBe(200)
+  const [first, , group] = answer.document['atomic:results'].map(({ data }: { data: { id: string } }) => data?.id)
+  const { document } = await api.call('GET', `/api/groups/${group}?include=members,owner`)
+  expect(document.included).toMatchObject([{ attributes: { role: 'owner' } }, { type: 'users', id: first }])
+})
+
 test('href works in place of ref, and 204 answers what has no results', async () => {
   const made = await operate([
     {
@@ -168,8 +198,16 @@ describe('one that fails undoes all', () => {
     ['what is still in use', { op: 'remove', href: '/api/plans/plan_b' }, 409, 'conflict', ''],
     [
       'what cannot be updated',
-      { op: 'update', data: { type: 'api_keys', id: 'key_b', attributes: {} } },
-      ...([403, 'forbidden', ''] as const),
+      { op: 'update', data: { type: 'api_keys', id: 'key_b', attributes: { scopes: ['admin:read'] } } },
+      ...([422, 'validation_error', '/data/attributes/scopes'] as const),
+    ],
+    [
+      'a relationship that cannot be updated',
+      {
+        ...{ op: 'update', ref: { type: 'api_keys', id: 'key_b', relationship: 'user' } },
+        data: { type: 'users', id: 'usr_a' },
+      },
+      ...([403, 'forbidden', '/ref/relationship'] as const),
     ],
     [
       'a read-only attribute',

@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common'
 import { AuditModule } from '../audit/index.ts'
 import { ApiKeysModule } from '../resources/api-keys/index.ts'
+import { GroupsModule } from '../resources/groups/index.ts'
 import { PlansModule } from '../resources/plans/index.ts'
 import { RoutesModule } from '../resources/routes/index.ts'
 import { UpstreamsModule } from '../resources/upstreams/index.ts'
@@ -9,7 +10,7 @@ import { OperationsController } from './operations.controller.ts'
 import { OperationsService } from './operations.service.ts'
 
 @Module({
-  imports: [AuditModule, PlansModule, UsersModule, ApiKeysModule, UpstreamsModule, RoutesModule],
+  imports: [AuditModule, PlansModule, UsersModule, ApiKeysModule, GroupsModule, UpstreamsModule, RoutesModule],
   controllers: [OperationsController],
   providers: [OperationsService],
 })

@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, Post } from '@nestjs/common'
+import { Body, Controller, Delete, Get, Patch, Post } from '@nestjs/common'
 import { CurrentActor, type Actor } from '../../auth/index.ts'
 import {
   collectionAnswer,
@@ -10,15 +10,19 @@ import {
   FromItemQuery,
   FromListQuery,
   FromPath,
+  FromUpdate,
   FromWriteQuery,
+  Noted,
+  readCreation,
   resourceAnswer,
   updatedAnswer,
   type Answer,
   type Creation,
   type ItemQuery,
   type ListQuery,
+  type Update,
 } from '../../jsonapi/index.ts'
-import { ApiKeyInput } from './api-keys.input.ts'
+import { ApiKeyChanges, ApiKeyInput, RotationInput } from './api-keys.input.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
 import { ApiKeysService, keyNote } from './api-keys.service.ts'
 
@@ -50,6 +54,36 @@ export class ApiKeysController {
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
     const { written, key } = await this.keys.create(creation, actor)
+    return createdAnswer(apiKeyResource, query, written, { key, note: keyNote })
+  }
+
+  @Patch(':id')
+  async update(
+    @FromPath(apiKeyResource) id: string,
+    @FromUpdate(apiKeyResource, ApiKeyChanges) update: Update<ApiKeyChanges>,
+    @FromWriteQuery(apiKeyResource) query: ItemQuery,
+    @CurrentActor() actor: Actor,
+  ): Promise<Answer> {
+    return updatedAnswer(apiKeyResource, query, await this.keys.update(id, update, actor))
+  }
+
+  /** Makes the successor, with an id of the client's if the body has one; the body may be left out. */
+  @Post(':id/rotate')
+  @Noted({ kind: 'creation', definition: apiKeyResource, Input: RotationInput })
+  @Describe({
+    summary: 'Replace an api key by a new one',
+    operationId: 'rotateApiKey',
+    description: 'Makes a successor of the key. It is in `data.meta.key` of this answer and nowhere else.',
+    meta: shownOnce,
+  })
+  async rotate(
+    @FromPath(apiKeyResource) id: string,
+    @Body() body: unknown,
+    @FromWriteQuery(apiKeyResource) query: ItemQuery,
+    @CurrentActor() actor: Actor,
+  ): Promise<Answer> {
+    const creation = readCreation(apiKeyResource, RotationInput, body ?? {})
+    const { written, key } = await this.keys.rotate(id, creation, actor)
     return createdAnswer(apiKeyResource, query, written, { key, note: keyNote })
   }
 

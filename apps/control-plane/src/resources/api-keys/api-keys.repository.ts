@@ -21,7 +21,7 @@ export class ApiKeysRepository {
   /** The row, kept from changing until the transaction ends. */
   async lock(tx: Transaction, id: string): Promise<ApiKeyRow | null> {
     await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id} FOR UPDATE`
-    return tx.apiKey.findUnique({ where: { id } })
+    return this.read(tx, id)
   }
 
   async insert(tx: Transaction, rows: readonly ApiKeyRow[]): Promise<void> {
@@ -43,11 +43,13 @@ export class ApiKeysRepository {
     return found.map(({ id }) => id)
   }
 
-  /** Those of the ids that users have. */
-  async usersAmong(tx: Transaction, ids: string[]): Promise<string[]> {
-    if (ids.length === 0) return []
-    const found = await tx.$queryRaw<{ id: string }[]>`SELECT id FROM users WHERE id = ANY (${ids})`
-    return found.map(({ id }) => id)
+  async read(tx: Transaction, id: string): Promise<ApiKeyRow | null> {
+    return tx.apiKey.findUnique({ where: { id } })
+  }
+
+  /** Whether the key was rotated: then another one names it. */
+  async hasSuccessor(tx: Transaction, id: string): Promise<boolean> {
+    return (await tx.apiKey.findUnique({ where: { rotatedFromId: id }, select: { id: true } })) !== null
   }
 
   /** Whether a key with this digest is there; a second caller waits until the first one's transaction has ended. */

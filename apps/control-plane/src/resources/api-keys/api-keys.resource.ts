@@ -1,4 +1,5 @@
 import { defineResource } from '../../jsonapi/index.ts'
+import { groupResource } from '../groups/index.ts'
 import { userResource } from '../users/index.ts'
 import type { ApiKeyRow } from './api-keys.repository.ts'
 
@@ -13,7 +14,11 @@ export const apiKeyResource = defineResource<ApiKeyRow>({
     expires_at: { kind: 'timestamp', nullable: true },
     last_used: { kind: 'timestamp', nullable: true },
     revoked_at: { kind: 'timestamp', nullable: true },
+    rotated_from_id: { kind: 'text', nullable: true },
     created_at: { kind: 'timestamp' },
   },
-  relationships: { user: { target: () => userResource, nullable: true } },
+  relationships: {
+    user: { target: () => userResource, nullable: true },
+    group: { target: () => groupResource, nullable: true },
+  },
 })

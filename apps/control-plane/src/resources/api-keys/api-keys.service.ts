@@ -1,6 +1,5 @@
-import { hash, randomBytes } from 'node:crypto'
-import { keyPrefix } from '@apigate/core'
-import { mapInTurns, newId } from '@apigate/platform'
+import { ApiError } from '@apigate/errors'
+import { mapInTurns } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
 import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
@@ -9,18 +8,28 @@ import {
   EntryError,
   existing,
   InputError,
-  parseTimestamp,
+  refuseChanges,
   type Creation,
   type IncludeTree,
   type ListQuery,
   type Page,
+  type Update,
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
 import { resourceEvent } from '../../webhook-outbox/index.ts'
-import type { ApiKeyInput } from './api-keys.input.ts'
+import { GroupsService } from '../groups/index.ts'
+import { UsersService } from '../users/index.ts'
+import type { ApiKeyChanges, ApiKeyInput, RotationInput } from './api-keys.input.ts'
 import { ApiKeysRepository, type ApiKeyRow } from './api-keys.repository.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
+import { digestOf, newKey, newRow, ownerProblem, timeOf, type MadeKey } from './api-keys.row.ts'
+
+/** A key that was made, and the revision of it. */
+export interface WrittenKey {
+  written: Written<ApiKeyRow>
+  key: string
+}
 
 /** Shown with a key. */
 export const keyNote = 'Save this key securely. It will not be shown again.'
@@ -29,6 +38,8 @@ export const keyNote = 'Save this key securely. It will not be shown again.'
 export class ApiKeysService {
   constructor(
     private readonly keys: ApiKeysRepository,
+    private readonly users: UsersService,
+    private readonly groups: GroupsService,
     private readonly writes: AuditedWrites,
   ) {}
 
@@ -40,8 +51,7 @@ export class ApiKeysService {
     return existing(apiKeyResource, id, await this.keys.find(id, include))
   }
 
-  /** @returns the row, and the key itself, which is nowhere else: only its SHA-256 is stored. */
-  async create(creation: Creation<ApiKeyInput>, actor: Actor): Promise<{ written: Written<ApiKeyRow>; key: string }> {
+  async create(creation: Creation<ApiKeyInput>, actor: Actor): Promise<WrittenKey> {
     const { row: made, revision } = await this.createMany([creation], actor)
     const [{ row, key }] = made as [MadeKey]
     return { written: { row, revision }, key }
@@ -54,14 +64,14 @@ export class ApiKeysService {
    */
   async createMany(creations: readonly Creation<ApiKeyInput>[], actor: Actor): Promise<Written<MadeKey[]>> {
     creations.forEach(({ input }, index) => {
-      if (input.user_id || input.scopes?.length) return
-      throw new EntryError(index, InputError.of('validation_error', 'user_id', 'a key needs a user, or scopes'))
+      const problem = ownerProblem(input)
+      if (problem) throw new EntryError(index, problem)
     })
     return this.writes.run(actor, async (tx) => {
-      await this.mustHaveUsers(tx, creations)
+      await this.mustHaveOwners(tx, creations)
       await this.mustBeFree(tx, creations)
       const made = await mapInTurns(creations, perTurn, ({ id, input }) => {
-        const key = `ak_${randomBytes(32).toString('hex')}`
+        const key = newKey()
         return { row: newRow(id, key, input), key }
       })
       return this.inserted(tx, made)
@@ -76,6 +86,49 @@ export class ApiKeysService {
         ? { row: [], audit: [], items: [] }
         : this.inserted(tx, [{ row: newRow(undefined, key, input), key }])
     })
+  }
+
+  async update(id: string, update: Update<ApiKeyChanges>, actor: Actor): Promise<Written<ApiKeyRow>> {
+    const { name, expires_at: end } = update.input
+    return this.writes.run(actor, async (tx) => {
+      const before = existing(apiKeyResource, id, await this.keys.lock(tx, id))
+      refuseChanges(apiKeyResource, before, update)
+      const expiresAt = end === undefined ? before.expiresAt : timeOf(end)
+      const moved = expiresAt?.getTime() !== before.expiresAt?.getTime()
+      if (moved && expiresAt !== null && expiresAt <= new Date()) {
+        throw InputError.of('validation_error', 'expires_at', 'expires_at must lie in the future')
+      }
+      const row = await this.keys.update(tx, id, { name, ...(moved && { expiresAt, expiryNotedAt: null }) })
+      return { row, audit: [auditEntry(apiKeyResource, 'update', before, row)], items: [keyItem(row)] }
+    })
+  }
+
+  /**
+   * Makes a successor: another key with the same owner, scopes, name and end. The old one ends now or, with an overlap, in so
+   * many seconds, but never later than it would have.
+   *
+   * @throws ApiError 409 for a key that does not work any more, or has a successor.
+   */
+  async rotate(id: string, { id: successorId, input }: Creation<RotationInput>, actor: Actor): Promise<WrittenKey> {
+    const { overlap_seconds: overlapSeconds = 0 } = input
+    const key = newKey()
+    const written = await this.writes.run(actor, async (tx) => {
+      const { before, now } = await this.lockForRotation(tx, id)
+      const until = new Date(now.getTime() + overlapSeconds * 1_000)
+      const sooner = before.expiresAt !== null && before.expiresAt < until ? before.expiresAt : until
+      const old = await this.keys.update(tx, id, overlapSeconds > 0 ? { expiresAt: sooner } : { revokedAt: now })
+      const { name, userId, groupId, scopes, expiresAt } = before
+      const like = { name, userId, groupId, scopes, expiresAt, rotatedFromId: id }
+      const row = { ...newRow(successorId, key, {}), ...like }
+      const made = await this.inserted(tx, [{ row, key }])
+      return {
+        row,
+        audit: [auditEntry(apiKeyResource, 'rotate', before, old), ...made.audit],
+        items: [keyItem(old), ...made.items],
+        events: [...(old.revokedAt ? [resourceEvent('key.revoked', apiKeyResource, before, old)] : []), ...made.events],
+      }
+    })
+    return { written, key }
   }
 
   /** Ends the key now; a key that was revoked before keeps the time of it. */
@@ -107,13 +160,35 @@ export class ApiKeysService {
     })
   }
 
-  private async mustHaveUsers(tx: Transaction, creations: readonly Creation<ApiKeyInput>[]): Promise<void> {
-    const named = new Set(creations.flatMap(({ input }) => input.user_id ?? []))
-    const known = new Set(await this.keys.usersAmong(tx, [...named]))
-    creations.forEach(({ input: { user_id: id } }, index) => {
-      if (!id || known.has(id)) return
-      throw new EntryError(index, InputError.of('not_found', 'user_id', `there is no user "${id}"`))
+  /** The owners stay until the transaction ends. */
+  private async mustHaveOwners(tx: Transaction, creations: readonly Creation<ApiKeyInput>[]): Promise<void> {
+    const users = await this.users.keep(
+      tx,
+      creations.flatMap(({ input }) => input.user_id ?? []),
+    )
+    const groups = await this.groups.keep(
+      tx,
+      creations.flatMap(({ input }) => input.group_id ?? []),
+    )
+    creations.forEach(({ input: { user_id: userId, group_id: groupId } }, index) => {
+      const missing = (field: string, detail: string) =>
+        new EntryError(index, InputError.of('not_found', field, detail))
+      if (userId && !users.has(userId)) throw missing('user_id', `there is no user "${userId}"`)
+      if (groupId && !groups.has(groupId)) throw missing('group_id', `there is no group "${groupId}"`)
     })
+  }
+
+  /** Locks the owner before the key, as who deletes the owner does it. */
+  private async lockForRotation(tx: Transaction, id: string): Promise<{ before: ApiKeyRow; now: Date }> {
+    const { userId, groupId } = existing(apiKeyResource, id, await this.keys.read(tx, id))
+    if (userId) await this.users.keep(tx, [userId])
+    if (groupId) await this.groups.keep(tx, [groupId])
+    const before = existing(apiKeyResource, id, await this.keys.lock(tx, id))
+    const now = new Date()
+    if (before.revokedAt !== null) throw ApiError.of('conflict', 'the key was revoked')
+    if (before.expiresAt !== null && before.expiresAt <= now) throw ApiError.of('conflict', 'the key has expired')
+    if (await this.keys.hasSuccessor(tx, id)) throw ApiError.of('conflict', 'the key was rotated already')
+    return { before, now }
   }
 
   /** A violated index would not say which of many ids is taken. */
@@ -147,23 +222,3 @@ export class ApiKeysService {
 
 /** A key is some ten microseconds of random numbers and digests. */
 const perTurn = 200
-
-export interface MadeKey {
-  row: ApiKeyRow
-  /** Shown once. */
-  key: string
-}
-
-function newRow(id: string | undefined, key: string, input: ApiKeyInput): ApiKeyRow {
-  const now = new Date()
-  return {
-    ...{ id: id ?? newId('key'), name: input.name ?? '', prefix: keyPrefix(key), digest: digestOf(key) },
-    ...{ userId: input.user_id ?? null, groupId: null, scopes: input.scopes ?? [] },
-    expiresAt: input.expires_at ? parseTimestamp(input.expires_at) : null,
-    ...{ lastUsed: null, revokedAt: null, rotatedFromId: null, expiryNotedAt: null, createdAt: now, updatedAt: now },
-  }
-}
-
-function digestOf(key: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(hash('sha256', key, 'buffer'))
-}

@@ -45,6 +45,11 @@ export class PlansRepository {
     await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtext('apigate.plans.default'))`
   }
 
+  /** Waits for who is choosing another default plan; until the transaction ends nobody else does. */
+  async keepDefault(tx: Transaction): Promise<void> {
+    await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(hashtext('apigate.plans.default'))`
+  }
+
   async hasPlans(tx: Transaction): Promise<boolean> {
     return (await tx.plan.findFirst({ select: { id: true } })) !== null
   }

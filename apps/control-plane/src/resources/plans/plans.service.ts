@@ -86,6 +86,7 @@ export class PlansService {
    * @throws InputError about `plan_id` when there is none such, or it is disabled.
    */
   async assignable(tx: Transaction, id: string | undefined): Promise<PlanRow> {
+    if (id === undefined) await this.plans.keepDefault(tx)
     const plan = id === undefined ? await this.plans.findDefault(tx) : await this.plans.find(id, tx)
     if (plan === null) {
       if (id === undefined) throw InputError.of('validation_error', 'plan_id', 'is required: there is no default plan')

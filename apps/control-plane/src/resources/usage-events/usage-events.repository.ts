@@ -25,9 +25,10 @@ export class UsageEventsRepository {
 
   /** Loads what `include` names; the ledger has no foreign keys for Prisma to follow. */
   private async withRelated(rows: UsageEventRow[], include: IncludeTree | null): Promise<UsageEventRow[]> {
-    const { user, apiKey, route, upstream } = this.database.prisma
+    const { user, group, apiKey, route, upstream } = this.database.prisma
     const load: Record<string, (args: { where: { id: { in: string[] } } }) => Promise<Row[]>> = {
       user: (args) => user.findMany(args),
+      group: (args) => group.findMany(args),
       api_key: (args) => apiKey.findMany(args),
       route: (args) => route.findMany(args),
       upstream: (args) => upstream.findMany(args),

@@ -1,5 +1,6 @@
 import { defineResource } from '../../jsonapi/index.ts'
 import { apiKeyResource } from '../api-keys/index.ts'
+import { groupResource } from '../groups/index.ts'
 import { routeResource } from '../routes/index.ts'
 import { upstreamResource } from '../upstreams/index.ts'
 import { userResource } from '../users/index.ts'
@@ -23,12 +24,12 @@ export const usageEventResource = defineResource<UsageEventRow>({
     request_id: { kind: 'text' },
     config_revision: { kind: 'bigint' },
     client_ip: { kind: 'text', nullable: true },
-    group_id: { kind: 'text', nullable: true },
     plan_id: { kind: 'text', nullable: true },
     created_at: { kind: 'timestamp' },
   },
   relationships: {
     user: { target: () => userResource, nullable: true },
+    group: { target: () => groupResource, nullable: true },
     api_key: { target: () => apiKeyResource, nullable: true },
     route: { target: () => routeResource, nullable: true },
     upstream: { target: () => upstreamResource, nullable: true },

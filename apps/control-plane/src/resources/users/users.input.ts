@@ -1,7 +1,6 @@
 import type { UserStatus } from '@apigate/core'
-import { isEmail } from 'class-validator'
 import { passwordProblem, passwordSchema } from '../../auth/index.ts'
-import { OneOf, Reference, Required, rule, Text } from '../../jsonapi/index.ts'
+import { EmailAddress, OneOf, Reference, Required, rule, Text } from '../../jsonapi/index.ts'
 
 export const userStatuses = ['active', 'pending', 'suspended', 'cancelled'] as const satisfies UserStatus[]
 
@@ -20,12 +19,4 @@ export class UserInput {
 /** A password to store. */
 export function NewPassword({ nullable }: { nullable?: boolean } = {}): PropertyDecorator {
   return rule(nullable, passwordSchema, passwordProblem)
-}
-
-function EmailAddress(): PropertyDecorator {
-  return rule(false, { type: 'string', maxLength: 254, pattern: '^.+@.+$' }, (value) =>
-    typeof value === 'string' && value.length <= 254 && isEmail(value)
-      ? null
-      : 'must be an e-mail address of at most 254 characters',
-  )
 }

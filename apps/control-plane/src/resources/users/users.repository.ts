@@ -24,6 +24,14 @@ export class UsersRepository {
     return tx.user.findUnique({ where: { id } })
   }
 
+  /** Those of the ids that users have; they stay until the transaction ends. */
+  async keep(tx: Transaction, ids: readonly string[]): Promise<Set<string>> {
+    if (ids.length === 0) return new Set()
+    const rows = await tx.$queryRaw<{ id: string }[]>`
+      SELECT id FROM users WHERE id = ANY (${[...new Set(ids)]}) ORDER BY id FOR KEY SHARE`
+    return new Set(rows.map(({ id }) => id))
+  }
+
   async insert(tx: Transaction, data: Prisma.UserUncheckedCreateInput): Promise<UserRow> {
     return tx.user.create({ data })
   }

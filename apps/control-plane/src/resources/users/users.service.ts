@@ -16,8 +16,8 @@ import {
   type Update,
   type Written,
 } from '../../jsonapi/index.ts'
-import { PlansService } from '../plans/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
+import { PlansService } from '../plans/index.ts'
 import { resourceEvent, type WebhookEvent } from '../../webhook-outbox/index.ts'
 import type { UserInput, UserRole } from './users.input.ts'
 import { UsersRepository, type UserRow } from './users.repository.ts'
@@ -107,6 +107,17 @@ export class UsersService {
         ],
       }
     })
+  }
+
+  /** The user stays until the transaction ends. @throws InputError 404 about the field when there is none such. */
+  async mustExist(tx: Transaction, id: string, field: string): Promise<void> {
+    const kept = await this.keep(tx, [id])
+    if (!kept.has(id)) throw InputError.of('not_found', field, `there is no user "${id}"`)
+  }
+
+  /** Those of the ids that users have; they stay until the transaction ends. */
+  async keep(tx: Transaction, ids: readonly string[]): Promise<Set<string>> {
+    return this.users.keep(tx, ids)
   }
 
   private async insert(

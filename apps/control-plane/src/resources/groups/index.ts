@@ -1,0 +1,5 @@
+export { GroupInput, MemberChanges, MemberInput } from './groups.input.ts'
+export * from './groups.module.ts'
+export * from './groups.resource.ts'
+export * from './groups.service.ts'
+export * from './members.service.ts'
