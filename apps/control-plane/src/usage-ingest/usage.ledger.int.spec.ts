@@ -4,8 +4,9 @@ import { aUsageBatch, aUsageEvent, createTestDatabase, usageEpoch, type TestData
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Database } from '../persistence/index.ts'
-import { UsageLedger } from './usage.ledger.ts'
+import { UsageLedger, type MeteredEvent } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
+import { raiseThresholds } from './usage.thresholds.ts'
 
 let testDatabase: TestDatabase
 let database: Database
@@ -22,7 +23,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   await database.pool.query(
-    'TRUNCATE usage_events, usage_hourly, usage_daily, usage_periods, usage_marks, api_keys, users, plans CASCADE',
+    'TRUNCATE usage_events, usage_hourly, usage_daily, usage_periods, usage_marks, usage_refused, usage_metered, webhooks, webhook_events, api_keys, users, plans CASCADE',
   )
 })
 
@@ -164,6 +165,8 @@ describe('a batch that cannot be true is refused whole', () => {
     'not JSON': aUsageBatch(events(1, 1), { events: '[{' }),
     'not an array': aUsageBatch(events(1, 1), { events: '{}' }),
     'not objects': aUsageBatch(events(1, 1), { events: '[1]' }),
+  }
+  const unsound: Record<string, UsageBatch> = {
     'NUL in text': aUsageBatch([aUsageEvent(1, { path: '/\u0000' })]),
     'half a surrogate pair': aUsageBatch([aUsageEvent(1, { path: '/\ud800' })]),
     'a negative count': aUsageBatch([aUsageEvent(1, { metered_units: -1 })]),
@@ -181,6 +184,23 @@ describe('a batch that cannot be true is refused whole', () => {
     'a time that is none': aUsageBatch([aUsageEvent(1, { created_at: 'soon' })]),
     'a time without end': aUsageBatch([aUsageEvent(1, { created_at: 'infinity' })]),
   }
+  test.each(Object.entries(unsound))('but for one event: %s', async (_, batch) => {
+    const written = await ledger.write(batch)
+    expect(written).toMatchObject({ inserted: 0, mark: { first: 1, seq: 1 } })
+    expect(await rows('SELECT 1 FROM usage_events')).toEqual([])
+    expect(await rows('SELECT seq FROM usage_refused')).toEqual([{ seq: '1' }])
+  })
+
+  test('but for the unsound events of a large batch, which are set aside alone', async () => {
+    const bad = new Set([17, 18, 400])
+    const mixed = range(1, 1000).map((seq) => aUsageEvent(seq, bad.has(seq) ? { path: '/\u0000' } : {}))
+    const written = await ledger.write(aUsageBatch(mixed))
+    expect(written).toMatchObject({ inserted: 997, mark: { first: 1, seq: 1000 } })
+    expect(await rows('SELECT seq::int FROM usage_refused ORDER BY seq')).toEqual([...bad].map((seq) => ({ seq })))
+    expect((await ledger.write(aUsageBatch(mixed))).inserted, 'a repeat').toBe(0)
+    expect(await rows(disagreements)).toEqual([])
+  })
+
   test.each(Object.entries(cases))('%s', async (_, batch) => {
     await expect(ledger.write(batch)).rejects.toThrow(RefusedBatchError)
     expect(await rows('SELECT 1 FROM usage_events UNION ALL SELECT 1 FROM usage_marks')).toEqual([])
@@ -188,7 +208,7 @@ describe('a batch that cannot be true is refused whole', () => {
   })
 
   test('without a word of its contents', async () => {
-    const refused = ledger.write(aUsageBatch([aUsageEvent(1, { path: '/secret\u0000', method: 'secret' })]))
+    const refused = ledger.write(aUsageBatch([aUsageEvent(1, { path: '/secret', method: 'secret' })], { last: 2 }))
     await expect(refused).rejects.not.toThrow(/secret/)
   })
 })
@@ -245,6 +265,64 @@ describe('last_used of a key', () => {
     expect((await lastUsed()) as Date).toBeInstanceOf(Date)
     expect(((await lastUsed()) as Date).getTime()).toBeLessThanOrEqual(Date.now() + 60_000)
   })
+})
+
+describe('the quota of an owner', () => {
+  beforeEach(async () => {
+    await database.pool.query(`
+      INSERT INTO plans (id, name, requests_per_month) VALUES ('plan_1', 'p', 100);
+      INSERT INTO users (id, email, plan_id) VALUES ('usr_1', 'a@example.com', 'plan_1');
+      INSERT INTO webhooks (id, name, url, events, secret_sealed)
+      VALUES ('whk_1', 'w', 'https://example.com/', '{usage.threshold,usage.limit}', 'sealed')`)
+  })
+  const raised = async (): Promise<unknown[]> =>
+    (await rows(`SELECT type, payload->'threshold' AS at FROM webhook_events ORDER BY payload->'threshold'`)).map(
+      (row) => Object.values(row as object).join(' '),
+    )
+
+  test('is told of at 80, 95 and 100 percent, once a period each, and what is above it is overage', async () => {
+    await ledger.write(aUsageBatch(events(1, 79)))
+    expect(await raised()).toEqual([])
+    await ledger.write(aUsageBatch(events(80, 94)))
+    expect(await raised()).toEqual(['usage.threshold 80'])
+    await ledger.write(aUsageBatch(events(95, 130)))
+    expect(await raised()).toEqual(['usage.threshold 80', 'usage.threshold 95', 'usage.limit 100'])
+    await ledger.write(aUsageBatch(events(131, 140)))
+    expect(await raised()).toHaveLength(3)
+    expect(await rows('SELECT quota, overage_units FROM usage_periods')).toEqual([
+      { quota: '100', overage_units: '40' },
+    ])
+    await ledger.write(aUsageBatch(events(141, 230, { created_at: '2026-12-01T00:00:00.000Z' })))
+    expect(await raised(), 'of the next month').toHaveLength(4)
+  })
+
+  test('that became smaller is told of with the next event', async () => {
+    await ledger.write(aUsageBatch(events(1, 50)))
+    await database.pool.query('UPDATE plans SET requests_per_month = 50')
+    await ledger.write(aUsageBatch(events(51, 51)))
+    expect(await raised()).toHaveLength(3)
+  })
+
+  test('is told of once when several processes write at once', async () => {
+    await Promise.all(range(0, 9).map((n) => ledger.write(aUsageBatch(events(1 + n * 20, 20 + n * 20)))))
+    await raiseThresholds(database)
+    expect(await raised()).toHaveLength(3)
+  })
+})
+
+test('events that come by the meter endpoint are counted once, whatever is repeated', async () => {
+  const metered = (id: string, metered_units: number): MeteredEvent => ({
+    ...{ id, metered_units, created_at: '2026-11-21T10:00:00Z', user_id: 'usr_1', group_id: null, api_key_id: null },
+    ...{ plan_id: null, route_id: null, method: 'METER', path: '', status_code: 200, request_id: 'r' },
+  })
+  expect(await ledger.meter([metered('a', 5), metered('b', 7)])).toEqual(new Set(['a', 'b']))
+  const [again] = await Promise.all([
+    ledger.meter([metered('b', 7), metered('c', 1)]),
+    ledger.meter([metered('a', 99)]),
+  ])
+  expect(again).toEqual(new Set(['c']))
+  expect(await rows('SELECT metered_units FROM usage_periods')).toEqual([{ metered_units: '13' }])
+  expect(await rows(disagreements)).toEqual([])
 })
 
 test('events of a month without a partition are kept, and move into it when it is made', async () => {

@@ -2,13 +2,35 @@ import type { UsageBatch, UsageMark } from '@apigate/contracts'
 import { RefusedBatchError } from '@apigate/platform'
 import { DatabaseError } from 'pg'
 import type { Database } from '../persistence/index.ts'
-import { ingestStatement } from './usage.ledger.sql.ts'
+import { ingestStatement, meterStatement, refuseStatement } from './usage.ledger.sql.ts'
+import { raiseThresholds } from './usage.thresholds.ts'
 
-interface IngestRow {
-  is_sound: boolean
-  inserted: number
+interface MarkRow {
   mark_first: string | null
   mark_last: string | null
+}
+
+interface IngestRow extends MarkRow {
+  is_sound: boolean
+  inserted: number
+  is_to_raise: boolean
+}
+
+/** An event that did not come by a worker. Its id is unique for ever: a repeat is recognised by it. */
+export interface MeteredEvent {
+  id: string
+  /** RFC 3339. */
+  created_at: string
+  user_id: string | null
+  group_id: string | null
+  api_key_id: string | null
+  plan_id: string | null
+  route_id: string | null
+  method: string
+  path: string
+  status_code: number
+  metered_units: number
+  request_id: string
 }
 
 /**
@@ -16,6 +38,7 @@ interface IngestRow {
  * value or partition would be one, and what an event may not hold is asked before.
  */
 const dataFaultClasses = new Set(['22', '54'])
+const refusedTextMax = 100_000
 
 /** Usage events with their sums, quota counts and worker marks in PostgreSQL. */
 export class UsageLedger {
@@ -26,15 +49,47 @@ export class UsageLedger {
   }
 
   /**
-   * Writes a batch, whole or not at all. What the ledger has already is left out, so that a repeat changes nothing.
+   * Writes a batch. What the ledger has already is left out, so that a repeat changes nothing. An event with values that no
+   * event can have is set aside by itself, in `usage_refused`, and marked like the others.
    *
    * @returns how many events were new, and what the worker may now forget.
-   * @throws RefusedBatchError when the text is not exactly the events `first`..`last` of this worker and epoch, or holds
-   * values that an event cannot have. Any other error is the database's, and the batch may be tried again.
+   * @throws RefusedBatchError when the text is not the events `first`..`last`, one each. Any other error is the database's,
+   * and the batch may be tried again.
    */
   async write(batch: UsageBatch): Promise<{ inserted: number; mark: UsageMark }> {
-    const { worker, epoch, first, last, events } = batch
-    const name = `usage batch ${worker}_${epoch}_${first}`
+    const written = await this.#insert(batch)
+    if (written !== null) return written
+    const events = eventsOf(batch)
+    if (events.length === 1) return this.#refuse(batch, events[0]!)
+    // Some of them are unsound: halves find out which.
+    const middle = events.length >> 1
+    const [left, right] = [events.slice(0, middle), events.slice(middle)]
+    const before = await this.write({ ...batch, last: batch.first + middle - 1, events: JSON.stringify(left) })
+    const after = await this.write({ ...batch, first: batch.first + middle, events: JSON.stringify(right) })
+    return { inserted: before.inserted + after.inserted, mark: after.mark }
+  }
+
+  /**
+   * Writes events that did not come by a worker.
+   *
+   * @returns the ids of those that are new.
+   */
+  async meter(events: readonly MeteredEvent[]): Promise<Set<string>> {
+    const { rows } = await this.#database.pool.query<{ fresh: string[]; is_to_raise: boolean }>(meterStatement, [
+      JSON.stringify(events),
+    ])
+    if (rows[0]?.is_to_raise) await raiseThresholds(this.#database)
+    return new Set(rows[0]?.fresh)
+  }
+
+  /** Null when something in it is not sound. */
+  async #insert({
+    worker,
+    epoch,
+    first,
+    last,
+    events,
+  }: UsageBatch): Promise<{ inserted: number; mark: UsageMark } | null> {
     let row: IngestRow | undefined
     try {
       const { rows } = await this.#database.pool.query<IngestRow>({
@@ -44,15 +99,44 @@ export class UsageLedger {
       })
       row = rows[0]
     } catch (error) {
-      if (error instanceof DatabaseError && dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) {
-        throw new RefusedBatchError(`${name} holds what PostgreSQL refuses: SQLSTATE ${error.code}`)
-      }
+      if (error instanceof DatabaseError && dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) return null
       throw error
     }
-    if (!row?.is_sound || row.mark_first === null || row.mark_last === null) {
-      throw new RefusedBatchError(`${name} is not the events ${first} to ${last} with values in bounds`)
-    }
-    const mark: UsageMark = { v: 1, worker, epoch, first: Number(row.mark_first), seq: Number(row.mark_last) }
-    return { inserted: row.inserted, mark }
+    if (!row?.is_sound) return null
+    if (row.is_to_raise) await raiseThresholds(this.#database)
+    return { inserted: row.inserted, mark: markOf(worker, epoch, row) }
   }
+
+  async #refuse({ worker, epoch, first }: UsageBatch, event: unknown): Promise<{ inserted: number; mark: UsageMark }> {
+    // As ASCII: what PostgreSQL refuses in the event, it must take here.
+    const text = JSON.stringify(event)
+      .replaceAll(/[^\u0020-\u007e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .slice(0, refusedTextMax)
+    const reason = 'holds values that an event cannot have'
+    const { rows } = await this.#database.pool.query<MarkRow>(refuseStatement, [worker, epoch, first, reason, text])
+    return { inserted: 0, mark: markOf(worker, epoch, rows[0]!) }
+  }
+}
+
+function markOf(worker: string, epoch: number, row: MarkRow): UsageMark {
+  return { v: 1, worker, epoch, first: Number(row.mark_first), seq: Number(row.mark_last) }
+}
+
+/** @throws RefusedBatchError when they are not one object for each number, in order, with the ids of this epoch. */
+function eventsOf({ worker, epoch, first, last, events: text }: UsageBatch): object[] {
+  const refused = new RefusedBatchError(`usage batch ${worker}_${epoch}_${first} is not the events ${first} to ${last}`)
+  let events: unknown
+  try {
+    events = JSON.parse(text)
+  } catch {
+    throw refused
+  }
+  if (!Array.isArray(events) || events.length !== last - first + 1) throw refused
+  const isNumbered = (event: unknown, n: number): boolean => {
+    if (typeof event !== 'object' || event === null) return false
+    const { seq, id } = event as { seq?: unknown; id?: unknown }
+    return seq === first + n && id === `evt_${worker}_${epoch}_${first + n}`
+  }
+  if (!events.every(isNumbered)) throw refused
+  return events as object[]
 }
