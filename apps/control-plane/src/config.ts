@@ -34,6 +34,8 @@ export interface ControlPlaneConfig {
   adminBodyBytesMax: number
   /** The same for `POST /api/operations`. */
   operationsBodyBytesMax: number
+  /** Whole months of usage events and hourly sums that are kept besides the running one; 0: all. */
+  usageRetentionMonths: number
   /** How long the process serves on after SIGTERM, so that balancers notice. */
   drainSeconds: number
 }
@@ -63,6 +65,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     auditRetentionDays: env.integer('APIGATE_AUDIT_RETENTION_DAYS', 0, 0, 36_500),
     adminBodyBytesMax: env.integer('APIGATE_ADMIN_BODY_BYTES_MAX', 1_048_576, 1_024, 104_857_600),
     operationsBodyBytesMax: env.integer('APIGATE_OPERATIONS_BODY_BYTES_MAX', 16_777_216, 1_024, 104_857_600),
+    usageRetentionMonths: env.integer('APIGATE_USAGE_RETENTION_MONTHS', 0, 0, 1_200),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
   }
   env.parsed('APIGATE_ENCRYPTION_KEY', null, createSealer)

@@ -13,10 +13,14 @@ import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
 import type { Database } from '../persistence/index.ts'
 import { UsageLedger } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
+import { raiseThresholds } from './usage.thresholds.ts'
+import { tidyLedger } from './usage.upkeep.ts'
 
 const batchesAtOnce = 4
 /** Partitions are made two months ahead; looking more often than daily makes up for a database that was away. */
-const partitionCheckEveryMs = 3_600_000
+const upkeepEveryMs = 3_600_000
+/** For thresholds that were reached when whoever wrote them ended before it told of them. */
+const raiseEveryMs = 60_000
 
 /** From the queue to the ledger, and the mark back to the worker. */
 export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
@@ -24,18 +28,19 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #transport: TransportConfig
   readonly #log: Logger
   readonly #ledger: UsageLedger
-  #running: { bus: FleetBus; consumer: Closeable; seeder: Closeable | null; partitionTimer: NodeJS.Timeout } | null =
-    null
+  readonly #retentionMonths: number
+  #running: { bus: FleetBus; consumer: Closeable; seeder: Closeable | null; timers: NodeJS.Timeout[] } | null = null
 
-  constructor(database: Database, transport: TransportConfig, log: Logger) {
+  constructor(database: Database, config: TransportConfig & { usageRetentionMonths: number }, log: Logger) {
     this.#database = database
-    this.#transport = transport
+    this.#transport = config
+    this.#retentionMonths = config.usageRetentionMonths
     this.#log = log
     this.#ledger = new UsageLedger(database)
   }
 
   onApplicationBootstrap(): void {
-    void this.#ensurePartitions()
+    void this.#upkeep()
     const bus = openFleetBus(this.#transport, this.#log)
     const ingest = async (batch: UsageBatch): Promise<void> => {
       const { mark } = await this.#ledger.write(batch)
@@ -47,24 +52,40 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
       consumer: consumeUsageBatches(this.#transport, this.#log, ingest, { concurrency: batchesAtOnce }),
       // Workers that share limits in Redis ask the ledger for what it counts.
       seeder: seedQuotaCounts(this.#transport, this.#log, (periods) => readLedgerUnits(this.#database.pool, periods)),
-      partitionTimer: setInterval(() => void this.#ensurePartitions(), partitionCheckEveryMs),
+      timers: [
+        setInterval(() => void this.#upkeep(), upkeepEveryMs),
+        setInterval(() => void this.#raise(), raiseEveryMs),
+      ],
     }
   }
 
   /** Finishes the batches that are being written, while the database is still open. */
   async onModuleDestroy(): Promise<void> {
     if (!this.#running) return
-    clearInterval(this.#running.partitionTimer)
+    for (const timer of this.#running.timers) clearInterval(timer)
     await Promise.all([this.#running.consumer.close(), this.#running.seeder?.close()])
     await this.#running.bus.close()
   }
 
-  async #ensurePartitions(): Promise<void> {
+  async #upkeep(): Promise<void> {
     try {
       await ensureUsagePartitions(this.#database.pool)
     } catch (error) {
       // Events of a month without a partition go to the default one and move when it is made.
       this.#log.error({ err: error }, 'cannot make the partitions of the ledger ahead')
+    }
+    try {
+      await tidyLedger(this.#database.pool, this.#retentionMonths)
+    } catch (error) {
+      this.#log.error({ err: error }, 'cannot drop what the ledger need not keep')
+    }
+  }
+
+  async #raise(): Promise<void> {
+    try {
+      await raiseThresholds(this.#database)
+    } catch (error) {
+      this.#log.error({ err: error }, 'cannot tell of the quotas that were reached')
     }
   }
 }

@@ -7,6 +7,7 @@ import { Database } from '../persistence/index.ts'
 import { UsageLedger, type MeteredEvent } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
 import { raiseThresholds } from './usage.thresholds.ts'
+import { tidyLedger } from './usage.upkeep.ts'
 
 let testDatabase: TestDatabase
 let database: Database
@@ -335,6 +336,29 @@ test('events of a month without a partition are kept, and move into it when it i
   expect(await rows(`SELECT count(*)::int AS n FROM ${name}`)).toEqual([{ n: 3 }])
   expect((await ledger.write(aUsageBatch(events(2, 4, { created_at: far })))).inserted).toBe(1)
   expect(await rows(`SELECT count(*)::int AS n FROM ${name}`)).toEqual([{ n: 4 }])
+})
+
+test('what is older than the retention is dropped: months of events and hours, but not the days', async () => {
+  const old = '2020-03-10T00:00:00.000Z'
+  await database.pool.query('SELECT apigate_ensure_usage_partitions($1::timestamptz, 0)', [old])
+  await ledger.write(aUsageBatch(events(1, 3, { created_at: old })))
+  await ledger.write(aUsageBatch(events(4, 5, { created_at: new Date().toISOString() })))
+  await tidyLedger(database.pool, 0)
+  expect(await rows('SELECT count(*)::int AS n FROM usage_events')).toEqual([{ n: 5 }])
+  await tidyLedger(database.pool, 2)
+  expect(await rows('SELECT count(*)::int AS n FROM usage_events')).toEqual([{ n: 2 }])
+  expect(await rows(`SELECT to_regclass('usage_events_2020_03') AS name`)).toEqual([{ name: null }])
+  expect(await rows('SELECT sum(requests)::int AS n FROM usage_hourly')).toEqual([{ n: 2 }])
+  expect(await rows('SELECT sum(requests)::int AS n FROM usage_daily')).toEqual([{ n: 5 }])
+})
+
+test('the marks of workers that are long gone are dropped, those with gaps are kept', async () => {
+  await ledger.write(aUsageBatch(events(1, 3)))
+  await ledger.write({ ...aUsageBatch(events(5, 6)), worker: 'w-1' })
+  await database.pool.query(`INSERT INTO usage_marks VALUES ('old', 1, '{[1,9)}', now() - interval '50 days'),
+    ('gap', 1, '{[1,3),[5,9)}', now() - interval '50 days')`)
+  await tidyLedger(database.pool, 0)
+  expect(await rows('SELECT worker FROM usage_marks ORDER BY worker')).toEqual([{ worker: 'gap' }, { worker: 'w-1' }])
 })
 
 test('sums equal the events for any batches, repeats and overlaps, written at once', async () => {

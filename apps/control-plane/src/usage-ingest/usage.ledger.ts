@@ -78,7 +78,7 @@ export class UsageLedger {
     const { rows } = await this.#database.pool.query<{ fresh: string[]; is_to_raise: boolean }>(meterStatement, [
       JSON.stringify(events),
     ])
-    if (rows[0]?.is_to_raise) await raiseThresholds(this.#database)
+    if (rows[0]?.is_to_raise) await this.#raise()
     return new Set(rows[0]?.fresh)
   }
 
@@ -103,8 +103,13 @@ export class UsageLedger {
       throw error
     }
     if (!row?.is_sound) return null
-    if (row.is_to_raise) await raiseThresholds(this.#database)
+    if (row.is_to_raise) await this.#raise()
     return { inserted: row.inserted, mark: markOf(worker, epoch, row) }
+  }
+
+  /** The events are in the ledger: what cannot be told now, the jobs process tells within a minute. */
+  async #raise(): Promise<void> {
+    await raiseThresholds(this.#database).catch(() => {})
   }
 
   async #refuse({ worker, epoch, first }: UsageBatch, event: unknown): Promise<{ inserted: number; mark: UsageMark }> {
