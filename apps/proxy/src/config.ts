@@ -14,6 +14,8 @@ export interface ProxyConfig {
   workerId: string
   trustedProxies: TrustedProxies
   recordClientIp: boolean
+  /** Of a JSON body that is transformed, as it comes and decoded. */
+  transformBytesMax: number
   /** Usage that cannot be shipped is kept up to this; beyond it events are lost, and counted. */
   spoolBytesMax: number
   drainSeconds: number
@@ -56,6 +58,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     workerId: env.parsed('APIGATE_WORKER_ID', workerIdOf(hostname()), parseWorkerId),
     trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', new TrustedProxies([]), parseTrustedProxies),
     recordClientIp: env.boolean('APIGATE_RECORD_CLIENT_IP', true),
+    transformBytesMax: env.integer('APIGATE_TRANSFORM_BYTES_MAX', 10_485_760, 1_024, 2 ** 28),
     spoolBytesMax: env.integer('APIGATE_SPOOL_BYTES_MAX', 4 * 2 ** 30, 2 ** 20, 2 ** 50),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3600),
     finishSeconds: env.integer('APIGATE_FINISH_SECONDS', 15, 0, 3600),

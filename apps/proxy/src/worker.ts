@@ -86,6 +86,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     webSockets,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
+    transformBytesMax: config.transformBytesMax,
     log,
     isDraining: false,
     isCuttingOff: false,

@@ -30,6 +30,7 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
     webSockets: new WebSocketForwarder(),
     trustedProxies: new TrustedProxies([]),
     recordClientIp: true,
+    transformBytesMax: 1_000_000,
     log: createLogger({ name: 'test', level: 'silent' }),
     isDraining: false,
     isCuttingOff: false,

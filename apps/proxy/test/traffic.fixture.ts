@@ -74,6 +74,7 @@ export async function startTestTraffic(
     webSockets,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
+    transformBytesMax: config.transformBytesMax,
     log: createLogger({ name: 'proxy', level: 'silent' }),
     isDraining: false,
     isCuttingOff: false,

@@ -1,11 +1,14 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import type { ErrorCode } from '@apigate/errors'
 import { clientAnswerHeaders } from '../upstream/response-headers.ts'
+import { AnswerBody, tooLarge } from './answer-body.ts'
 import { answerHeaders } from './answer-headers.ts'
+import { changedAnswerHeaders, headersOfChangedBody } from './changed-headers.ts'
 import type { Exchange } from './exchange.ts'
 import { finish, refuse } from './finish.ts'
-import type { Refusal } from './refusal.ts'
+import { refusal, type Refusal } from './refusal.ts'
 import { hasBody } from './request-body.ts'
+import { transformResponse, type AnswerChanges } from './stages/transform-response.ts'
 
 /** The upstream's side of an answer. */
 export interface AnswerSource {
@@ -14,11 +17,14 @@ export interface AnswerSource {
 }
 
 const unknownLength = -1
+/** Nothing comes of it any more. */
+const endedSource: AnswerSource = { pause() {}, resume() {} }
 
 /**
  * Passes an upstream's answer to the client as it comes, with back-pressure, and keeps the promise: the bytes that
  * complete it are let go when its event is in the spool. That is the chunk that completes a known length, the
- * terminating chunk of a chunked answer, and the head where there is no body. Nothing else is ever held back.
+ * terminating chunk of a chunked answer, and the head where there is no body. Nothing else is ever held back, but for a
+ * JSON body that the route transforms: that is read whole first.
  */
 export class AnswerRelay {
   readonly #exchange: Exchange
@@ -28,6 +34,8 @@ export class AnswerRelay {
   #hasBody = true
   #isHeadSent = false
   #held: Buffer | null = null
+  /** Of an answer that is read whole before any of it goes on. */
+  #body: AnswerBody | null = null
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange
@@ -45,18 +53,34 @@ export class AnswerRelay {
     response.writeInformation(status, clientAnswerHeaders(headers, false, false))
   }
 
-  start(status: number, upstreamHeaders: IncomingHttpHeaders, source: AnswerSource): void {
+  start(status: number, headers: IncomingHttpHeaders, source: AnswerSource): void {
     const exchange = this.#exchange
-    const { response, request, plan } = exchange
     exchange.status = status
-    const isHead = exchange.method === 'HEAD'
-    this.#hasBody = !isHead && status !== 204 && status !== 304
+    exchange.kept?.answerBegins(headers)
+    this.#hasBody = exchange.method !== 'HEAD' && status !== 204 && status !== 304
+    const changes = transformResponse(exchange, status, headers)
+    if (changes?.changesBody !== true) {
+      this.#begin(headers, source, changes)
+    } else if (this.#hasBody && exchange.upstreamMethod !== 'HEAD') {
+      this.#body = new AnswerBody(exchange, changes, headers)
+      if (this.#body.isTooLarge) this.fail(tooLarge)
+    } else {
+      this.#begin(headersOfChangedBody(headers, null), source, changes)
+    }
+  }
+
+  #begin(upstreamHeaders: IncomingHttpHeaders, source: AnswerSource, changes: AnswerChanges | null): void {
+    const exchange = this.#exchange
+    const { response, request, plan, status } = exchange
     // RFC 9110 §8.6: a 204 has no length. Nor has a body that `method_override` asked for with HEAD.
-    if (status === 204 || (exchange.upstreamMethod === 'HEAD' && !isHead)) delete upstreamHeaders['content-length']
+    if (status === 204 || (exchange.upstreamMethod === 'HEAD' && exchange.method !== 'HEAD')) {
+      delete upstreamHeaders['content-length']
+    }
     const length = upstreamHeaders['content-length']
     if (length !== undefined) this.#length = Number(length)
     const isChunked = this.#hasBody && this.#length === unknownLength && request.httpVersionMinor === 1
-    const headers = clientAnswerHeaders(upstreamHeaders, plan !== null, isChunked)
+    const change = changes === null ? null : (all: string[]) => changedAnswerHeaders(exchange, changes, all)
+    const headers = clientAnswerHeaders(upstreamHeaders, plan !== null, isChunked, change)
     // What the upstream leaves unread of the body, nobody will read.
     answerHeaders(exchange, headers, !request.complete && hasBody(request))
     response.writeHead(status, headers)
@@ -74,10 +98,20 @@ export class AnswerRelay {
   }
 
   data(chunk: Buffer): void {
-    const exchange = this.#exchange
-    const { response } = exchange
     // An answer to HEAD by an upstream that was asked with another method.
     if (!this.#hasBody) return
+    this.#exchange.kept?.answerPasses(chunk)
+    if (this.#body === null) {
+      this.#pass(chunk)
+      return
+    }
+    this.#body.add(chunk)
+    if (this.#body.isTooLarge) this.fail(tooLarge)
+  }
+
+  #pass(chunk: Buffer): void {
+    const exchange = this.#exchange
+    const { response } = exchange
     exchange.responseBytes += chunk.length
     if (exchange.responseBytes === this.#length) {
       this.#held = chunk
@@ -93,6 +127,31 @@ export class AnswerRelay {
   }
 
   end(trailers: IncomingHttpHeaders): void {
+    this.#exchange.kept?.answerEnds()
+    if (this.#body === null) this.#end(trailers)
+    else void this.#endWith(this.#body)
+  }
+
+  /** The whole body is here: what becomes of it goes out at once. */
+  async #endWith(body: AnswerBody): Promise<void> {
+    const exchange = this.#exchange
+    try {
+      const answer = await body.changed()
+      if (exchange.isFinished) return
+      if ('code' in answer) {
+        this.fail(answer)
+        return
+      }
+      this.#begin(answer.headers, endedSource, body.changes)
+      if (answer.body.length > 0) this.#pass(answer.body)
+      this.#end({})
+    } catch (error) {
+      exchange.gateway.log.error({ err: error, request_id: exchange.requestId }, 'an answer cannot be transformed')
+      this.fail(refusal('internal_error', undefined, [], exchange.requestId))
+    }
+  }
+
+  #end(trailers: IncomingHttpHeaders): void {
     const exchange = this.#exchange
     const { response } = exchange
     const held = this.#held

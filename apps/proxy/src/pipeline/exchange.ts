@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { PlanConfig, RouteConfig, RouteMatch } from '@apigate/core'
+import type { PlanConfig, RouteConfig, RouteMatch, TransformPart } from '@apigate/core'
 import type { ErrorCode } from '@apigate/errors'
 import type { Logger } from '@apigate/platform'
 import type { BucketLevel, Limits, QuotaReservation } from '../limits/limits.ts'
@@ -12,6 +12,8 @@ import type { TrustedProxies } from '../trusted-proxies.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { WebSocketForwarder } from '../upstream/websocket.forwarder.ts'
 import type { UsageRecorder } from '../usage/index.ts'
+import type { ExchangeVariables } from './exchange-variables.ts'
+import type { KeptForMetering } from './kept-for-metering.ts'
 
 /** What the stages work with: one for the whole worker. */
 export interface Gateway {
@@ -22,6 +24,8 @@ export interface Gateway {
   readonly webSockets: WebSocketForwarder
   readonly trustedProxies: TrustedProxies
   readonly recordClientIp: boolean
+  /** Of a JSON body that is transformed. */
+  readonly transformBytesMax: number
   readonly log: Logger
   /** Answers ask clients to go elsewhere. */
   isDraining: boolean
@@ -80,6 +84,17 @@ export class Exchange {
   quota: QuotaReservation | null = null
   token: BucketLevel | null = null
 
+  // transform request
+  variables: ExchangeVariables | null = null
+  /** What the route's transform does with this request; null without one. */
+  requestChanges: readonly TransformPart[] | null = null
+  /** The query for the upstream; null = the client's. */
+  upstreamQuery: string | null = null
+  /** Of a client's body that had to be read first: as it came, and what goes on in its place. */
+  receivedBody: Buffer | null = null
+  sentBody: Buffer | null = null
+  isBodyChanged = false
+
   // rewrite
   upstreamMethod = ''
   upstreamPath = ''
@@ -90,6 +105,8 @@ export class Exchange {
   isForwarded = false
   /** The work at the upstream; null while there is none. */
   call: UpstreamWork | null = null
+  /** What the route's meter reads; null when its mode says it all. */
+  kept: KeptForMetering | null = null
   requestBytes = 0
   responseBytes = 0
 

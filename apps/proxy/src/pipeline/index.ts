@@ -8,13 +8,14 @@ import { matchRoute } from './stages/match-route.ts'
 import { reserveQuota } from './stages/reserve-quota.ts'
 import { rewrite } from './stages/rewrite.ts'
 import { takeRateToken } from './stages/take-rate-token.ts'
+import { transformRequest } from './stages/transform-request.ts'
 
 /** Lets the request go on (null), or refuses it. A promise only where a stage must wait. */
 export type AdmissionStage = (exchange: Exchange) => Refusal | null | Promise<Refusal | null>
 
 /**
- * THE order of what is done with a request: these stages, then `forward`; on the way back `meter` and `record`, by
- * `finish`, which everything comes by that answers a client.
+ * THE order of what is done with a request: these stages, then `forward`; on the way back `transformResponse`,
+ * by the `AnswerRelay`, then `meter` and `record`, by `finish`, which everything comes by that answers a client.
  */
 export const admissionStages: readonly AdmissionStage[] = [
   matchRoute,
@@ -22,6 +23,7 @@ export const admissionStages: readonly AdmissionStage[] = [
   checkOwner,
   reserveQuota,
   takeRateToken,
+  transformRequest,
   rewrite,
 ]
 
@@ -34,7 +36,7 @@ function runFrom(exchange: Exchange, start: number): void {
   try {
     for (let i = start; i < admissionStages.length; i++) {
       // The client went away while a stage was waiting.
-      if (exchange.isFinished) return
+      if (exchange.isFinished || exchange.isClientGone) return
       const verdict = admissionStages[i]!(exchange)
       if (verdict === null) continue
       if (!(verdict instanceof Promise)) return refuse(exchange, verdict)

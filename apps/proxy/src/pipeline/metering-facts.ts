@@ -1,12 +1,20 @@
-import { decodeFormText, routeParams, type MeteringContext } from '@apigate/core'
+import type { MeteringContext } from '@apigate/core'
 import type { Exchange } from './exchange.ts'
+import type { BodyCopy, KeptForMetering } from './kept-for-metering.ts'
+import { paramValues, queryValues } from './request-values.ts'
 
 /** An exchange at its end, as a metering expression sees it. */
 export class MeteringFacts implements MeteringContext {
+  readonly latencyMs: number
   readonly #exchange: Exchange
+  readonly #kept: KeptForMetering
+  #requestBody: unknown
+  #responseBody: unknown
 
-  constructor(exchange: Exchange) {
+  constructor(exchange: Exchange, kept: KeptForMetering) {
     this.#exchange = exchange
+    this.#kept = kept
+    this.latencyMs = Math.round(performance.now() - exchange.startedAtMs)
   }
 
   get status(): number {
@@ -22,11 +30,11 @@ export class MeteringFacts implements MeteringContext {
   }
 
   get params(): unknown {
-    return decodedParams(this.#exchange)
+    return paramValues(this.#exchange)
   }
 
   get query(): unknown {
-    return queryValues(this.#exchange.query)
+    return queryValues(this.#exchange)
   }
 
   get requestBytes(): number {
@@ -37,44 +45,45 @@ export class MeteringFacts implements MeteringContext {
     return this.#exchange.responseBytes
   }
 
-  get latencyMs(): number {
-    return Math.round(performance.now() - this.#exchange.startedAtMs)
-  }
-
   get requestHeaders(): unknown {
     return this.#exchange.request.headers
   }
 
-  readonly requestBody = null
-  readonly responseHeaders = null
-  readonly responseBody = null
-  readonly sseEvents = null
-  readonly sseLast = null
-  readonly sseUsage = null
+  get requestBody(): unknown {
+    return (this.#requestBody ??= json(this.#kept.requestBody))
+  }
+
+  get responseHeaders(): unknown {
+    return this.#kept.responseHeaders
+  }
+
+  get responseBody(): unknown {
+    return (this.#responseBody ??= json(this.#kept.responseBody))
+  }
+
+  get sseEvents(): number | null {
+    return this.#kept.stream?.facts.events ?? null
+  }
+
+  get sseLast(): unknown {
+    return this.#kept.stream?.facts.last ?? null
+  }
+
+  get sseUsage(): unknown {
+    return this.#kept.stream?.facts.usage ?? null
+  }
+
   readonly messagesIn = 0
   readonly messagesOut = 0
 }
 
-/** Text of each `{name}` of the route's pattern, percent-decoded where that gives text. */
-export function decodedParams({ match }: Exchange): Record<string, string> {
-  const params = match === null ? {} : routeParams(match)
-  for (const name in params) {
-    try {
-      params[name] = decodeURIComponent(params[name]!)
-    } catch {
-      // No UTF-8: it stays as it was matched.
-    }
+/** The value, null for what is no JSON. */
+function json(body: BodyCopy | null): unknown {
+  const text = body?.text() ?? null
+  if (text === null) return null
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return null
   }
-  return params
-}
-
-/** The first value of each parameter, decoded. */
-export function queryValues(query: string): Record<string, string> {
-  const values: Record<string, string> = Object.create(null) as Record<string, string>
-  for (const pair of query.length < 2 ? [] : query.slice(1).split('&')) {
-    const equals = pair.indexOf('=')
-    const name = decodeFormText(equals === -1 ? pair : pair.slice(0, equals))
-    values[name] ??= equals === -1 ? '' : decodeFormText(pair.slice(equals + 1))
-  }
-  return values
 }

@@ -1,5 +1,7 @@
 import type { Exchange } from '../pipeline/exchange.ts'
+import { changedRequestHeaders } from '../pipeline/changed-headers.ts'
 import { connectionNames, hopByHopHeaders } from './hop-by-hop.ts'
+import { plainName } from './plain-name.ts'
 
 const PASS = 0
 const DROP = 1
@@ -36,11 +38,6 @@ function kindOf(name: string): number {
   return kind
 }
 
-/** Servers behind CGI read all names with the same plain name as one. */
-function plainName(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-')
-}
-
 /**
  * The headers for the upstream, names and values alternating: the client's in their order and spelling, duplicates
  * included, without what is ours to say; then who calls, where it came from, and last the upstream's credentials.
@@ -51,7 +48,7 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
   const { rawHeaders } = request
   const named = connectionNames(request.headers.connection)
   const credential = upstream!.credential
-  const headers: string[] = []
+  let headers: string[] = []
   let via = ''
   let forwardedFor = ''
   let forwardedProto = 'http'
@@ -79,6 +76,8 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
     }
   }
 
+  const { requestTransform, responseTransform } = exchange.match!.route
+  if (requestTransform !== null || responseTransform !== null) headers = changedRequestHeaders(exchange, headers)
   headers.push('x-forwarded-for', forwardedFor + connection.address, 'x-forwarded-proto', forwardedProto)
   if (forwardedHost !== '') headers.push('x-forwarded-host', forwardedHost)
   headers.push('via', `${via}1.1 apigate`, 'x-request-id', exchange.requestId)

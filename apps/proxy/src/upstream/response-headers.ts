@@ -12,11 +12,17 @@ const notBesideLimits = new Set<string>([...never, ...limitHeaderNames])
  *
  * @param hasLimits our limit headers are added.
  * @param isChunked the answer to the client is chunked, so that trailers may be announced.
+ * @param change what the route does with them.
  */
-export function clientAnswerHeaders(upstream: IncomingHttpHeaders, hasLimits: boolean, isChunked: boolean): string[] {
+export function clientAnswerHeaders(
+  upstream: IncomingHttpHeaders,
+  hasLimits: boolean,
+  isChunked: boolean,
+  change: ((headers: string[]) => string[]) | null = null,
+): string[] {
   const dropped = hasLimits ? notBesideLimits : never
   const named = connectionNames(upstream.connection)
-  const headers: string[] = []
+  let headers: string[] = []
   const length = upstream['content-length']
   for (const name in upstream) {
     const value = upstream[name]
@@ -26,6 +32,7 @@ export function clientAnswerHeaders(upstream: IncomingHttpHeaders, hasLimits: bo
     if (typeof value === 'string') headers.push(name, value)
     else for (const each of value) headers.push(name, each)
   }
+  if (change !== null) headers = change(headers)
   if (length !== undefined) headers.push('content-length', length)
   return headers
 }

@@ -58,7 +58,8 @@ export class UpstreamCall implements AnswerHandler, UpstreamWork {
   }
 
   onBodySent(bytes: number): void {
-    this.#exchange.requestBytes += bytes
+    // Of a body that was read before, the client's own bytes are counted already.
+    if (this.#exchange.sentBody === null) this.#exchange.requestBytes += bytes
   }
 
   onInformation(status: number, headers: IncomingHttpHeaders): void {

@@ -14,7 +14,7 @@ export function meter(exchange: Exchange): void {
     exchange.units = meteredUnits(mode, exchange)
     return
   }
-  const { units, error } = expressionUnits(expression, new MeteringFacts(exchange))
+  const { units, error } = expressionUnits(expression, new MeteringFacts(exchange, exchange.kept!))
   const isTooMuch = units > usageBounds.meteredUnitsMax
   exchange.units = isTooMuch ? usageBounds.meteredUnitsMax : units
   exchange.meteringError = isTooMuch ? 'out_of_bounds' : error

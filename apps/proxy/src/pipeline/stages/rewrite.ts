@@ -10,7 +10,8 @@ export function rewrite(exchange: Exchange): Refusal | null {
   const path = rewritePath(exchange.match!)
   if (path === null) return badPath
   exchange.upstreamMethod = exchange.route!.methodOverride ?? exchange.method
-  exchange.upstreamPath = joinUpstreamPath(exchange.upstream!.basePath, path) + exchange.query
+  exchange.upstreamPath =
+    joinUpstreamPath(exchange.upstream!.basePath, path) + (exchange.upstreamQuery ?? exchange.query)
   exchange.upstreamHeaders = upstreamRequestHeaders(exchange)
   return null
 }

@@ -1,0 +1,53 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { changeHeaders } from '@apigate/core'
+import { plainName } from '../upstream/plain-name.ts'
+import type { Exchange } from './exchange.ts'
+import type { AnswerChanges } from './stages/transform-response.ts'
+
+/** What is said of the bytes of a body, and no longer true of another one. */
+const aboutTheBytes = ['content-length', 'content-encoding', 'content-md5', 'content-digest', 'repr-digest', 'digest']
+
+/**
+ * The client's headers as they go on from a route with transforms. What the route sets stands behind what a client's
+ * `Connection` takes away, so that no client can take that away; the upstream's credentials are set last, so their name
+ * goes. An answer that is to be transformed is asked for as a whole.
+ */
+export function changedRequestHeaders(exchange: Exchange, headers: readonly string[]): string[] {
+  const { requestChanges, variables, upstream, sentBody, isBodyChanged } = exchange
+  const gone = new Set(isBodyChanged ? aboutTheBytes : sentBody === null ? [] : ['content-length'])
+  if (exchange.match!.route.responseTransform?.hasBody) gone.add('range').add('if-range')
+  let changed = without(headers, gone)
+  for (const part of requestChanges ?? []) {
+    if (part.headers !== null) changed = changeHeaders(part.headers, changed, variables!)
+  }
+  const credential = upstream!.credential
+  return credential === null ? changed : without(changed, new Set([plainName(credential[0])]))
+}
+
+function without(headers: readonly string[], names: ReadonlySet<string>): string[] {
+  return headers.filter((_, i) => !names.has(plainName(headers[i - (i % 2)]!)))
+}
+
+/**
+ * The headers of an answer whose body is another one now. Digests are not those of the new body, and nobody could ask for
+ * a part of it; an entity tag still says whether the resource has changed, but no longer of which bytes (RFC 9110 §8.8.1).
+ *
+ * @param length of the new body; null = not known.
+ */
+export function headersOfChangedBody(headers: IncomingHttpHeaders, length: number | null): IncomingHttpHeaders {
+  const kept: IncomingHttpHeaders = { ...headers }
+  for (const name of aboutTheBytes) delete kept[name]
+  delete kept['accept-ranges']
+  const { etag } = kept
+  if (etag !== undefined && !etag.startsWith('W/')) kept.etag = `W/${etag}`
+  return length === null ? kept : { ...kept, 'content-length': String(length) }
+}
+
+/** The headers of an answer, names and values alternating, as the route changes them. */
+export function changedAnswerHeaders(exchange: Exchange, { parts }: AnswerChanges, headers: string[]): string[] {
+  let changed = headers
+  for (const part of parts) {
+    if (part.headers !== null) changed = changeHeaders(part.headers, changed, exchange.variables!)
+  }
+  return changed
+}
