@@ -13,8 +13,8 @@ const aboutTheBytes = ['content-length', 'content-encoding', 'content-md5', 'con
  * goes. An answer that is to be transformed is asked for as a whole.
  */
 export function changedRequestHeaders(exchange: Exchange, headers: readonly string[]): string[] {
-  const { requestChanges, variables, upstream, sentBody, isBodyChanged } = exchange
-  const gone = new Set(isBodyChanged ? aboutTheBytes : sentBody === null ? [] : ['content-length'])
+  const { requestChanges, variables, upstream, isBodyChanged } = exchange
+  const gone = new Set(isBodyChanged ? aboutTheBytes : [])
   if (exchange.match!.route.responseTransform?.hasBody) gone.add('range').add('if-range')
   let changed = without(headers, gone)
   for (const part of requestChanges ?? []) {
