@@ -43,6 +43,8 @@ export interface WireLimits {
   headersTimeoutMs: number
   requestTimeoutMs: number
   keepAliveTimeoutMs: number
+  /** How long it may take nothing of an answer that is there for it. */
+  sendTimeoutMs: number
 }
 
 /** @throws SettingsError naming every bad setting. */
@@ -79,6 +81,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
       headersTimeoutMs: env.integer('APIGATE_HEADERS_TIMEOUT_MS', 15_000, 100, 3_600_000),
       requestTimeoutMs: env.integer('APIGATE_REQUEST_TIMEOUT_MS', 300_000, 100, 86_400_000),
       keepAliveTimeoutMs: env.integer('APIGATE_KEEP_ALIVE_TIMEOUT_MS', 75_000, 100, 3_600_000),
+      sendTimeoutMs: env.integer('APIGATE_SEND_TIMEOUT_MS', 60_000, 100, 3_600_000),
     },
   }
   env.done()

@@ -56,7 +56,7 @@ export function anExchange(
     rawHeaders: Object.entries({ host: 'api.example', ...headers }).flat(),
     socket: { destroyed: false },
   } as unknown as IncomingMessage
-  const connection = { address: '203.0.113.5', isTrusted: false, newest: null, isBroken: false }
+  const connection = { address: '203.0.113.5', isTrusted: false, newest: null, waiting: null, broken: null }
   const response = {} as unknown as ServerResponse
   const exchange = new Exchange(gateway, connection, request, response, 'request-1', upgradeHead ?? null)
   exchange.authority = request.headers.host ?? ''

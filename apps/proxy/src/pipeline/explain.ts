@@ -66,7 +66,7 @@ function exchangeOf(gateway: Gateway, { method, target, host, headers, upgrade }
     rawHeaders: Object.entries(sent).flat(),
     socket: { destroyed: false },
   } as unknown as IncomingMessage
-  const connection = { address: '0.0.0.0', isTrusted: false, newest: null, isBroken: false }
+  const connection = { address: '0.0.0.0', isTrusted: false, newest: null, waiting: null, broken: null }
   const upgradeHead = upgrade ? Buffer.alloc(0) : null
   const exchange = new Exchange(gateway, connection, request, {} as ServerResponse, 'explain', upgradeHead)
   exchange.authority = host

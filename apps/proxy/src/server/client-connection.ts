@@ -1,6 +1,15 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Exchange } from '../pipeline/exchange.ts'
+import type { Refusal } from '../pipeline/refusal.ts'
 import { plainAddress, type TrustedProxies } from '../trusted-proxies.ts'
+
+/** A request that came while the one before it had no answer yet. */
+export interface WaitingRequest {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly awaitsContinue: boolean
+}
 
 /** What is known of a client's connection, once for all its requests. */
 export interface ClientConnection {
@@ -9,8 +18,10 @@ export interface ClientConnection {
   readonly isTrusted: boolean
   /** The request that came last; it may be over. */
   newest: Exchange | null
-  /** What follows the newest request cannot be read. */
-  isBroken: boolean
+  /** In order; null until there is one. */
+  waiting: WaitingRequest[] | null
+  /** What follows the newest request, or the last that waits, cannot be read: this was to be said of it. */
+  broken: Refusal | null
 }
 
 const connections = new WeakMap<Socket, ClientConnection>()
@@ -19,7 +30,7 @@ export function connectionOf(socket: Socket, trustedProxies: TrustedProxies): Cl
   let connection = connections.get(socket)
   if (connection === undefined) {
     const address = plainAddress(socket.remoteAddress ?? '') ?? '0.0.0.0'
-    connection = { address, isTrusted: trustedProxies.has(address), newest: null, isBroken: false }
+    connection = { address, isTrusted: trustedProxies.has(address), newest: null, waiting: null, broken: null }
     connections.set(socket, connection)
   }
   return connection

@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestTraffic, type TestTraffic } from '../../test/traffic.fixture.ts'
@@ -16,6 +18,7 @@ beforeAll(async () => {
       headersTimeoutMs: 300,
       requestTimeoutMs: 600,
       keepAliveTimeoutMs: 5_000,
+      sendTimeoutMs: 400,
     },
   })
 })
@@ -141,4 +144,102 @@ test('pipelined requests are answered in their order', async () => {
   expect(text.indexOf('x-request-id: first')).toBeGreaterThan(0)
   expect(text.indexOf('x-request-id: first')).toBeLessThan(text.indexOf('x-request-id: second'))
   client.socket.destroy()
+})
+
+test('pipelined requests are served one after the other, so that none overtakes another', async () => {
+  let running = 0
+  let runningMax = 0
+  const order: string[] = []
+  upstream.handle((request, response) => {
+    running += 1
+    runningMax = Math.max(running, runningMax)
+    order.push(request.url!)
+    setImmediate(() => {
+      running -= 1
+      response.end('ok')
+    })
+  })
+  const client = await rawConnection(traffic.port)
+  const paths = Array.from({ length: 500 }, (_, i) => `/${i}`)
+  client.write(paths.map((path) => `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx`).join(''))
+  await waitFor(() => client.text().match(/HTTP\/1.1 200 OK/g)?.length === 500)
+  client.socket.destroy()
+  upstream.handle(null)
+  expect(order).toEqual(paths)
+  expect(runningMax).toBe(1)
+})
+
+test('a client that pipelines without end is read no further while the first has no answer', async () => {
+  let first: ServerResponse | null = null
+  upstream.handle((_request, response) => (first === null ? (first = response) : response.end('ok')))
+  const client = await rawConnection(traffic.port)
+  const request = `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(1_000)}\r\n\r\n`
+  const count = 40_000
+  client.write(request.repeat(count))
+  const held = await waitFor(() => first)
+  // As long as others are served, the server had the time to read on.
+  for (let i = 0; i < 20; i++) await fetch(traffic.url).then((answer) => answer.text())
+  expect(client.socket.writableLength).toBeGreaterThan(0)
+  held.end('ok')
+  await waitFor(() => (client.text().match(/HTTP\/1.1 200 OK/g)?.length ?? 0) > 200)
+  client.socket.destroy()
+  upstream.handle(null)
+  await waitFor(() => traffic.gateway.counters.inFlight === 0)
+})
+
+test('behind pipelined requests that wait, what cannot be read ends the connection after the last of them', async () => {
+  const held: ServerResponse[] = []
+  upstream.handle((_request, response) => void held.push(response))
+  const client = await rawConnection(traffic.port)
+  const get = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'
+  client.write(`${get}${get}nonsense\r\n\r\n`)
+  for (let i = 0; i < 2; i++) (await waitFor(() => held[i])).end(`answer ${i}`)
+  const text = await client.closed()
+  expect(text).toMatch(/answer 0.*connection: close.*answer 1/is)
+  expect(text).not.toContain('bad_request')
+
+  const broken = await rawConnection(traffic.port)
+  broken.write(`${get}POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n`)
+  ;(await waitFor(() => held[2])).end('answer 2')
+  expect(await broken.closed()).toMatch(/answer 2.*HTTP\/1.1 400 .*"code":"bad_request"/s)
+  upstream.handle(null)
+})
+
+test('a client that takes nothing of its answer is cut off, one that reads slowly is not', async () => {
+  const bytes = 24 << 20
+  upstream.handle((_request, response) => void response.end(Buffer.alloc(bytes)))
+  const before = traffic.events.length
+  const stuck = await rawConnection(traffic.port)
+  stuck.socket.pause()
+  stuck.write('GET /stuck HTTP/1.1\r\nHost: a\r\n\r\n')
+
+  const slow = connect({ port: traffic.port, host: '127.0.0.1' })
+  let received = 0
+  let isClosed = false
+  slow.on('close', () => (isClosed = true))
+  slow.on('data', (chunk) => {
+    received += chunk.length
+    slow.pause()
+    setTimeout(() => slow.resume(), 5)
+  })
+  slow.write('GET /slow HTTP/1.1\r\nHost: a\r\n\r\n')
+  await waitFor(() => received > bytes || isClosed, { timeoutMs: 20_000 })
+  expect(isClosed).toBe(false)
+  slow.destroy()
+  await waitFor(() => traffic.events.length === before + 2)
+  upstream.handle(null)
+  expect(traffic.events.find(({ path }) => path === '/stuck')).toMatchObject({ error_code: 'client_closed_request' })
+  expect(traffic.events.find(({ path }) => path === '/slow')).toMatchObject({ error_code: null, response_bytes: bytes })
+})
+
+test('an upstream that is silent for longer than that costs a client nothing', async () => {
+  let held: ServerResponse | null = null
+  upstream.handle((_request, response) => (held = response))
+  const startedAt = performance.now()
+  const answer = fetch(traffic.url)
+  const response = await waitFor(() => held)
+  await waitFor(() => performance.now() - startedAt > 1_000)
+  response.end('late')
+  expect(await (await answer).text()).toBe('late')
+  upstream.handle(null)
 })

@@ -7,7 +7,7 @@ import { finish, refuse } from '../pipeline/finish.ts'
 import { runPipeline } from '../pipeline/index.ts'
 import { refusal } from '../pipeline/refusal.ts'
 import { hasBody } from '../pipeline/request-body.ts'
-import { connectionOf } from './client-connection.ts'
+import { connectionOf, type ClientConnection } from './client-connection.ts'
 import { refusalOfParseError, refuseRaw } from './parse-error.ts'
 import { requestIdOf } from './request-id.ts'
 import { checkWire } from './wire-checks.ts'
@@ -19,6 +19,11 @@ export interface TrafficServerOptions {
   limits: WireLimits
   gateway: Gateway
 }
+
+/** Requests that wait behind one on their connection before no more is read from it. */
+const waitingMax = 32
+/** What one read can hold of the smallest requests is below this. */
+const waitingLimit = 10_000
 
 const noTunnel = refusal('method_not_allowed', 'This is no tunnel.')
 const upgradeWithBody = refusal('bad_request', 'An upgrade has no body.')
@@ -53,6 +58,7 @@ export class TrafficServer {
     server.on('checkExpectation', (request, response) => this.#onRequest(request, response, false))
     server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
     server.on('connect', (request, socket, head) => this.#onUpgrade(request, socket, head))
+    server.setTimeout(limits.sendTimeoutMs, (socket) => this.#onTimeout(socket))
     server.on('clientError', (error, socket) => this.#onClientError(error, socket as Socket))
     this.#server = server
   }
@@ -78,12 +84,45 @@ export class TrafficServer {
     this.#server.closeAllConnections()
   }
 
+  /**
+   * One after the other: what a client has pipelined takes no more of an upstream than what it sends in turn, and a request
+   * that changes something is not overtaken (RFC 9112 §9.3.2).
+   */
   #onRequest(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+    const { socket } = request
+    const connection = connectionOf(socket, this.#options.gateway.trustedProxies)
+    if (connection.newest === null || connection.newest.response.closed) {
+      this.#serve(request, response, awaitsContinue)
+      return
+    }
+    const waiting = (connection.waiting ??= [])
+    waiting.push({ request, response, awaitsContinue })
+    if (waiting.length > waitingLimit) socket.destroy()
+    // Not before the parser is through with what was read: it resumes the socket behind every request.
+    else if (waiting.length >= waitingMax) process.nextTick(pauseWhileWaiting, connection, socket)
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
     const exchange = this.#begin(request, response, null)
     exchange.awaitsContinue = awaitsContinue
-    const verdict = checkWire(exchange, this.#options.limits)
+    const { connection } = exchange
+    const isLast = connection.broken !== null && connection.waiting!.length === 0
+    if (isLast) endAfter(exchange)
+    const unreadable = isLast && !request.complete ? connection.broken : null
+    const verdict = unreadable ?? checkWire(exchange, this.#options.limits)
     if (verdict !== null) refuse(exchange, verdict)
     else runPipeline(exchange)
+  }
+
+  #serveNext({ waiting }: ClientConnection, socket: Socket): void {
+    if (waiting === null || waiting.length === 0) return
+    if (!socket.writable) {
+      waiting.length = 0
+      return
+    }
+    const { request, response, awaitsContinue } = waiting.shift()!
+    if (waiting.length < waitingMax / 2 && socket.isPaused()) socket.resume()
+    this.#serve(request, response, awaitsContinue)
   }
 
   /** Until the upstream agrees, an upgrade is answered as any request is. `CONNECT` comes here too. */
@@ -116,13 +155,29 @@ export class TrafficServer {
     const exchange = new Exchange(gateway, connection, request, response, requestId, upgradeHead)
     connection.newest = exchange
     gateway.counters.inFlight += 1
-    response.on('close', () => onResponseClosed(exchange))
+    response.on('close', () => {
+      onResponseClosed(exchange)
+      if (connection.waiting !== null) this.#serveNext(connection, exchange.socket)
+    })
     return exchange
   }
 
   /** Whether nothing is being answered on the connection, so that the next request may take it over. */
   #isIdle(socket: Socket): boolean {
-    return connectionOf(socket, this.#options.gateway.trustedProxies).newest?.response.closed !== false
+    const { newest, waiting } = connectionOf(socket, this.#options.gateway.trustedProxies)
+    return newest?.response.closed !== false && (waiting === null || waiting.length === 0)
+  }
+
+  /**
+   * For a while nothing has moved on the connection. While the upstream is silent that is nobody's fault; a client that takes
+   * nothing of what is there for it is cut off, and so is one that asks for nothing more. The first request of a connection
+   * has its own time limits.
+   */
+  #onTimeout(socket: Socket): void {
+    const { newest } = connectionOf(socket, this.#options.gateway.trustedProxies)
+    const isWorking = newest === null || !this.#isIdle(socket)
+    if (isWorking && socket.writableLength === 0) socket.setTimeout(this.#options.limits.sendTimeoutMs)
+    else socket.destroy()
   }
 
   /** The parser gave up, or a client was too slow. Nothing more can be read from this connection. */
@@ -132,20 +187,31 @@ export class TrafficServer {
     const verdict = refusalOfParseError(error)
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy(error)
+    } else if (connection.waiting !== null && connection.waiting.length > 0) {
+      connection.broken ??= verdict
     } else if (newest === null || newest.response.writableFinished) {
       refuseRaw(socket, verdict)
     } else if (newest.isFinished || newest.request.complete) {
       // What is wrong came after it: it gets its answer, which is the last one.
-      if (connection.isBroken) return
-      connection.isBroken = true
-      newest.response.shouldKeepAlive = false
-      newest.response.on('finish', () => socket.destroySoon())
+      if (connection.broken !== null) return
+      connection.broken = verdict
+      endAfter(newest)
     } else if (newest.status === 0) {
       refuse(newest, verdict)
     } else {
       socket.destroy(error)
     }
   }
+}
+
+function pauseWhileWaiting({ waiting }: ClientConnection, socket: Socket): void {
+  if (waiting !== null && waiting.length >= waitingMax) socket.pause()
+}
+
+/** It is the last answer on its connection. */
+function endAfter({ response, socket }: Exchange): void {
+  response.shouldKeepAlive = false
+  response.on('finish', () => socket.destroySoon())
 }
 
 function onResponseClosed(exchange: Exchange): void {
