@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core'
 import { AuthModule } from './auth/index.ts'
 import type { ControlPlaneConfig } from './config.ts'
+import { ConfigDocumentModule } from './config-document/index.ts'
 import { ExplainModule } from './explain/index.ts'
 import { FirstStartModule } from './first-start/index.ts'
 import { FleetModule, WaitInterceptor } from './fleet/index.ts'
@@ -54,6 +55,7 @@ export class AppModule {
         AuditEventsModule,
         WebhooksModule,
         ConfigRevisionsModule,
+        ConfigDocumentModule,
         SessionsModule,
         SignInModule,
       ],

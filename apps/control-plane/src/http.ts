@@ -8,7 +8,16 @@ import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mountAdminSurface } from './admin-surface.ts'
 import { Authenticator, isPublic } from './auth/index.ts'
-import { checkAccept, checkContentType, mediaType, parseJson, sendError, withPrecondition } from './jsonapi/index.ts'
+import {
+  checkAccept,
+  checkContentType,
+  mediaType,
+  parseJson,
+  parseYaml,
+  sendError,
+  withPrecondition,
+  yamlType,
+} from './jsonapi/index.ts'
 
 export interface HttpOptions {
   adminBodyBytesMax: number
@@ -52,9 +61,9 @@ export function installHooks(app: NestFastifyApplication, options: HttpOptions):
     if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(routes, request.url))
     if (!isPublic(request)) await authenticator.authenticate(request)
     const { accept, 'content-type': type, 'content-encoding': encoding } = request.headers
-    const { extensions } = routeSettings(request.routeOptions)
+    const { extensions, takesYaml } = routeSettings(request.routeOptions)
     checkAccept(accept, extensions)
-    if (hasBody(request.raw)) checkContentType(type, encoding, extensions)
+    if (hasBody(request.raw)) checkContentType(type, encoding, extensions, takesYaml)
     // It says nothing about no body; Fastify would refuse a type that it has no parser for.
     else delete request.headers['content-type']
   })
@@ -63,9 +72,14 @@ export function installHooks(app: NestFastifyApplication, options: HttpOptions):
   fastify.addHook('preHandler', (request, _reply, done) => withPrecondition(request, done))
 
   fastify.removeAllContentTypeParsers()
-  fastify.addContentTypeParser([mediaType, 'application/json'], { parseAs: 'buffer' }, (_, body, done) => {
+  addParser(fastify, [mediaType, 'application/json'], parseJson)
+  addParser(fastify, [yamlType], parseYaml)
+}
+
+function addParser(fastify: FastifyInstance, types: string[], parse: (body: Uint8Array) => unknown): void {
+  fastify.addContentTypeParser(types, { parseAs: 'buffer' }, (_, body, done) => {
     try {
-      done(null, parseJson(body as Buffer))
+      done(null, parse(body as Buffer))
     } catch (error) {
       done(error as Error)
     }
@@ -76,6 +90,7 @@ interface RouteSettings {
   /** Extensions of JSON:API that the path knows. */
   extensions?: readonly string[]
   takesMany?: boolean
+  takesYaml?: boolean
 }
 
 /** What a controller says of its route by `@RouteConfig`. */

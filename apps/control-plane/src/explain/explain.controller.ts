@@ -1,5 +1,6 @@
-import { Controller, HttpCode, Post, Req } from '@nestjs/common'
+import { Controller, Post, Req } from '@nestjs/common'
 import type { FastifyRequest } from 'fastify'
+import { ForScope } from '../auth/index.ts'
 import {
   Describe,
   document,
@@ -20,7 +21,7 @@ export class ExplainController {
   constructor(private readonly explain: ExplainService) {}
 
   @Post()
-  @HttpCode(200)
+  @ForScope('admin:read')
   @Describe({
     summary: 'What a worker would do with a request',
     description:

@@ -22,7 +22,7 @@ export function parseJson(body: Uint8Array): unknown {
     throw ApiError.of('bad_request', 'the body is not JSON in UTF-8')
   }
   // Of a name that comes twice the parser keeps one.
-  if (checkValue(value, '', 0) < countNames(text)) {
+  if (checkValue(value) < countNames(text)) {
     throw ApiError.of('bad_request', 'a name is given twice in one object')
   }
   return value
@@ -48,8 +48,12 @@ function isEscaped(text: string, at: number): boolean {
   return (at - backslash) % 2 === 0
 }
 
-/** @returns how many names the objects in the value have together. */
-function checkValue(value: unknown, pointer: string, depth: number): number {
+/**
+ * Refuses what no later code could keep.
+ *
+ * @returns how many names the objects in the value have together.
+ */
+export function checkValue(value: unknown, pointer = '', depth = 0): number {
   if (typeof value === 'string') checkText(value, pointer)
   if (typeof value !== 'object' || value === null) return 0
   if (depth === depthMax) throw ApiError.of('bad_request', `nested deeper than ${depthMax} levels`)

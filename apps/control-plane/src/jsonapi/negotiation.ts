@@ -11,7 +11,15 @@ interface MediaRange {
   parameters: Map<string, string>
 }
 
+export const yamlType = 'application/yaml'
+
+/** Whether the client would rather have YAML (RFC 9512) than JSON: of a path that has both. */
+export function prefersYaml(accept: string | undefined): boolean {
+  return parseRanges(accept ?? '').some(({ type }) => type === yamlType)
+}
+
 /**
+ * @param takesYaml whether the path takes YAML, too.
  * @param extensions which the path knows. Its bodies are documents of all of them, and say so unless they are plain JSON.
  * @throws ApiError 415 unless the body is JSON:API without parameters but `profile` and these, or plain JSON in UTF-8.
  */
@@ -19,15 +27,16 @@ export function checkContentType(
   contentType: string | undefined,
   contentEncoding: string | undefined,
   extensions: readonly string[] = [],
+  takesYaml = false,
 ): void {
   if (contentEncoding !== undefined && contentEncoding.toLowerCase() !== 'identity') {
     throw unsupported('bodies are not taken compressed', 'Content-Encoding')
   }
   const [range, ...others] = parseRanges(contentType ?? '')
   if (!range || others.length > 0) throw unsupported(`send ${mediaType} or application/json`, 'Content-Type')
-  if (range.type === 'application/json') {
+  if (range.type === 'application/json' || (takesYaml && range.type === yamlType)) {
     if (/^utf-?8$/i.test(range.parameters.get('charset') ?? 'utf-8')) return
-    throw unsupported('JSON is UTF-8 (RFC 8259 §8.1)', 'Content-Type')
+    throw unsupported('JSON and YAML are UTF-8 here', 'Content-Type')
   }
   if (range.type !== mediaType) throw unsupported(`send ${mediaType} or application/json`, 'Content-Type')
   const named = extensionsOf(range)

@@ -77,6 +77,11 @@ export async function readRow<R extends Row>(
   return row as R | null
 }
 
+/** Every row, in order of the ids; for resources of which there are thousands at most. */
+export async function readAll(prisma: Transaction, definition: ResourceDefinition): Promise<Row[]> {
+  return modelOf(prisma, definition).findMany({ orderBy: [{ id: 'asc' }] })
+}
+
 /** Loads what to-many steps of `include` name into rows whose to-one steps are loaded. */
 export async function loadToMany(
   prisma: Transaction,
