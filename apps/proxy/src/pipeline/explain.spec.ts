@@ -69,6 +69,21 @@ test('uses up nothing and records nothing, however often it is asked', async () 
   expect(fresh.events).toEqual([])
 })
 
+test('shows what transforms make of headers and query, and waits for no body', async () => {
+  const requestTransform = {
+    headers: { set: { 'X-Who': '${user_id}' }, remove: ['x-tag'] },
+    query: { add: { via: 'gateway' } },
+    body: { set: { a: 1 } },
+  }
+  const changed = aRouteTo('http://up.example', { pathPattern: '/t', requestTransform })
+  const described = { 'content-type': 'application/json', 'content-length': '5', 'transfer-encoding': 'chunked' }
+  const headers = { 'x-api-key': customer.key.clear, 'x-tag': 'a', ...described }
+  const told = await ask({ target: '/t?a=1', headers }, aGateway([...customer.items, ...changed.items]))
+  expect(told).toMatchObject({ refusal: null, upstream: { url: 'http://up.example/t?a=1&via=gateway' } })
+  const sent = new Map(told.upstream?.headers.map(([name, value]) => [name.toLowerCase(), value]))
+  expect([sent.get('x-who'), sent.get('x-tag')]).toEqual([customer.userId, undefined])
+})
+
 test.each([
   ['no key', { headers: {} }, 401, 'missing_api_key'],
   ['a revoked key', { headers: { 'x-api-key': revoked.clear } }, 401, 'key_revoked'],

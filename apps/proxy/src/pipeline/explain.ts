@@ -9,6 +9,7 @@ import { authenticate, useKey } from './stages/authenticate.ts'
 import { checkOwner } from './stages/check-owner.ts'
 import { matchRoute } from './stages/match-route.ts'
 import { rewrite } from './stages/rewrite.ts'
+import { transformRequest } from './stages/transform-request.ts'
 
 const nearMissesMax = 20
 const masked = '[masked]'
@@ -28,6 +29,7 @@ export async function explain(gateway: Gateway, worker: string, asked: ExplainRe
   const { owner, plan } = exchange
   const limits = await limitsOf(exchange)
   refused = refused ?? limits.refused
+  refused = refused ?? (await transformRequest(exchange))
   refused = refused ?? rewrite(exchange)
   return {
     v: 1,
@@ -58,7 +60,9 @@ export async function explain(gateway: Gateway, worker: string, asked: ExplainRe
 
 /** An exchange without a connection: the stages that run here read the request and nothing else. */
 function exchangeOf(gateway: Gateway, { method, target, host, headers, upgrade }: ExplainRequest): Exchange {
-  const sent = { ...headers, host }
+  // A body was not described: there is none to be read.
+  const { 'content-length': _length, 'transfer-encoding': _coding, ...others } = headers
+  const sent: Record<string, string> = { ...others, host }
   const request = {
     method,
     url: target,
