@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url'
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..')
 const [command, ...args] = process.argv.slice(2)
 const startedAtMs = Date.now()
-const nodeMajorMin = 24
+/** The first with argon2. */
+const nodeMin = [24, 7]
 const fallbackNodeVersion = '24.21.0'
 const packages = ['libs/testing', 'apps/control-plane', 'apps/proxy', 'apps/echo'] // and with them what they refer to
 const diskMbMin = { install: 1500, run: 200 }
@@ -127,14 +128,15 @@ function pickNode() {
     if (isNewEnough(fallback)) return fallback
   }
   throw new SetupError(
-    `Node ${nodeMajorMin} or newer is needed to run APIGate here, and neither the bundled one nor the system's ` +
+    `Node ${nodeMin.join('.')} or newer is needed to run APIGate here, and neither the bundled one nor the system's ` +
       `(${process.version}) will do. Install one (nodejs.org), or on Debian the package libatomic1 for the bundled one.`,
   )
 }
 
 function isNewEnough(node) {
   const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
-  return Number(/^v(\d+)/.exec(stdout ?? '')?.[1]) >= nodeMajorMin
+  const [major, minor] = (stdout ?? '').replace(/^v/, '').split('.').map(Number)
+  return major > nodeMin[0] || (major === nodeMin[0] && minor >= nodeMin[1])
 }
 
 function run(node, what, file, fileArgs, env = {}) {

@@ -2,8 +2,7 @@
 // a user would.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-
-const mediaType = 'application/vnd.api+json'
+import { call } from './admin-call.mjs'
 
 /**
  * Makes the sample data on an installation without routes; finds the sample key again on later starts.
@@ -77,15 +76,4 @@ async function updateEchoAddress(adminUrl, adminKey, echoUrl) {
   const { data } = await response.json()
   if (data.attributes.base_url === echoUrl) return
   await call(adminUrl, adminKey, 'PATCH', '/api/upstreams/ups_sample', { base_url: echoUrl })
-}
-
-async function call(adminUrl, adminKey, method, route, attributes) {
-  const response = await fetch(adminUrl + route, {
-    method,
-    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json', accept: mediaType },
-    body: attributes && JSON.stringify(attributes),
-  })
-  const document = await response.json()
-  if (!response.ok) throw new Error(`${method} ${route}: ${JSON.stringify(document.errors)}`)
-  return document
 }

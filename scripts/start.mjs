@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { claimDataDir, keptSecret, newApiKey, newEncryptionKey } from './data-dir.mjs'
 import { startEmbeddedPostgres } from './embedded-postgres.mjs'
+import { provideAdmin } from './first-admin.mjs'
 import { isPortFree } from './ports.mjs'
 import { provideSampleData } from './sample-data.mjs'
 import { supervise } from './supervisor.mjs'
@@ -48,6 +49,7 @@ async function start() {
   }
   const firstStart = !existsSync(path.join(dataDir, 'admin.key'))
   const adminKey = process.env.APIGATE_ADMIN_KEY || keptSecret(dataDir, 'admin.key', newApiKey)
+  const adminEmail = process.env.APIGATE_ADMIN_EMAIL || 'admin@example.com'
   const env = {
     ...process.env,
     NODE_ENV: 'production',
@@ -55,6 +57,8 @@ async function start() {
     APIGATE_HOST: host,
     APIGATE_DATA_DIR: path.join(dataDir, 'worker'),
     APIGATE_ADMIN_KEY: adminKey,
+    // The API wants both or none. Without a password the account is made below.
+    APIGATE_ADMIN_EMAIL: process.env.APIGATE_ADMIN_PASSWORD ? adminEmail : '',
     APIGATE_ENCRYPTION_KEY:
       process.env.APIGATE_ENCRYPTION_KEY || keptSecret(dataDir, 'encryption.key', newEncryptionKey),
     // One worker and nobody balancing in front: nothing has to notice that it is leaving.
@@ -82,19 +86,25 @@ async function start() {
   const sampleKey = withSample
     ? await provideSampleData({ adminUrl: urlOf('admin'), adminKey, echoUrl: urlOf('echo'), dataDir })
     : null
-  announce({ adminKey, sampleKey, firstStart })
+  // The last step, so that nothing can come between it and the only time that the password is shown.
+  const signIn = await provideAdmin({ adminUrl: urlOf('admin'), adminKey, email: adminEmail }).then(
+    (password) => password && `${adminEmail}, password ${password} (shown this once)`,
+    (error) => `no account could be made: ${error.message}`,
+  )
+  announce({ adminKey, signIn, sampleKey, firstStart })
 }
 
 function notePids() {
   claim?.note({ services: running.map((service) => service.pid()), database: database?.pid ?? null })
 }
 
-function announce({ adminKey, sampleKey, firstStart }) {
+function announce({ adminKey, signIn, sampleKey, firstStart }) {
   const lines = [
     '',
     `APIGate is ready${firstStart ? ' (new installation)' : ''}.`,
     `  proxy      ${urlOf('proxy')}    its health and metrics: ${urlOf('status')}`,
     `  admin API  ${urlOf('admin')}    admin key: ${adminKey}`,
+    ...(signIn ? [`  sign in    ${signIn}`] : []),
     `  data       ${dataDir}    logs: ${path.join(dataDir, 'logs')}`,
   ]
   if (sampleKey) {

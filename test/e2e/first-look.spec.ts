@@ -40,11 +40,25 @@ describe.each(modes)('%s: what npm start prints', (mode) => {
     expect(shown().data[0]?.attributes.status_code).toBe(429)
   })
 
+  test('has a password to sign in with, which nothing else has', async () => {
+    const [, email, password = ''] = /sign in {4}(\S+), password (\S+) /.exec(system.printed) ?? []
+    expect(password).toHaveLength(20)
+    const response = await fetch(`${system.adminUrl}/auth/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email, password }),
+    })
+    expect(response.status).toBe(201)
+    expect((await system.admin('GET', '/auth/setup-required')).document.meta.setup_required).toBe(false)
+    const found = spawnSync('grep', ['-rlF', '--', password, system.dataDir], { encoding: 'utf8' })
+    expect([found.status, found.stdout]).toEqual([1, ''])
+  })
+
   test.each([
     ['a second start', 'SIGINT'],
     ['a start after the first was killed', 'SIGKILL'],
   ] as const)('%s finds the data again', async (_name, signal) => {
-    await system.restart(signal)
+    expect(await system.restart(signal)).not.toContain('sign in')
     const { document } = await system.admin('GET', '/api/api-keys/key_sample')
     expect(document.data.attributes.prefix).toBe(system.sampleKey.slice(0, 12))
     const call = () => fetch(`${system.proxyUrl}/echo/again`, { headers: { 'x-api-key': system.sampleKey } })

@@ -32,8 +32,8 @@ export interface RunningSystem {
   addProxy(): Promise<string>
   /** Process ids of the services, in the order of start: echo, api, jobs, proxy. */
   pids(): number[]
-  /** Ends the supervisor by that signal, keeping the data, and starts it again on the same ports. */
-  restart(signal: 'SIGINT' | 'SIGKILL'): Promise<void>
+  /** Ends the supervisor by that signal, keeping the data, and starts it again on the same ports. Answers what it prints. */
+  restart(signal: 'SIGINT' | 'SIGKILL'): Promise<string>
   stop(): Promise<void>
 }
 
@@ -108,6 +108,7 @@ export async function startSystem(mode: Mode): Promise<RunningSystem> {
     async restart(signal) {
       await end(run.process, signal)
       run = await launch(env)
+      return run.printed
     },
     async stop() {
       await end(run.process, 'SIGINT')
