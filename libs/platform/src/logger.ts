@@ -15,7 +15,8 @@ const censor = '[redacted]'
 
 /** Fields whose value is a secret at whatever depth, compared without case, `-` and `_`. */
 const secretNames = [
-  ...['authorization', 'proxy-authorization', 'x-api-key', 'cookie', 'set-cookie', 'password', 'password_hash'],
+  ...['authorization', 'proxy-authorization', 'x-api-key', 'cookie', 'set-cookie', 'x-csrf-token'],
+  ...['password', 'password_hash', 'current_password', 'new_password'],
   ...['secret', 'secret_sealed', 'auth_value', 'auth_value_sealed', 'key', 'api_key', 'admin_key', 'encryption_key'],
   ...['token', 'access_token', 'csrf_token', 'token_digest', 'digest'],
 ]

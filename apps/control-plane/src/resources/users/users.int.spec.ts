@@ -133,3 +133,64 @@ describe('the relationship of a user to a plan', () => {
     expect((await api.call('GET', '/api/users/usr_none/relationships/plan')).status).toBe(404)
   })
 })
+
+describe('an admin account', () => {
+  const password = 'a good password'
+  const patch = async (id: string, change: object): Promise<number> =>
+    (await api.call('PATCH', `/api/users/${id}`, change)).status
+
+  test('is a user with a role, whose password is never shown', async () => {
+    expect((await api.create('users', { email: 'plain@example.org' })).attributes.role).toBe('customer')
+    const admin = await api.create('users', { id: 'usr_shown', email: 'shown@example.org', role: 'admin', password })
+    expect(admin.attributes).toMatchObject({ role: 'admin' })
+    expect(JSON.stringify(admin)).not.toMatch(/password|argon2/)
+    const listed = await api.call('GET', '/api/users?filter[role]=admin')
+    expect(listed.document.data).toMatchObject([{ id: 'usr_shown' }])
+    for (const query of ['filter[password]=x', 'sort=password_hash', 'fields[users]=password']) {
+      expect((await api.call('GET', `/api/users?${query}`)).status).toBe(400)
+    }
+  })
+
+  test.each([
+    [{ role: 'admin', password: 'too short' }, '/password'],
+    [{ role: 'admin', password: ' '.repeat(20) }, '/password'],
+    [{ role: 'admin', password: 'x'.repeat(257) }, '/password'],
+    [{ role: 'admin', password: 7 }, '/password'],
+    [{ role: 'customer', password }, '/password'],
+    [{ password }, '/password'],
+    [{ role: 'root' }, '/role'],
+    [{ role: 'admin', password_hash: 'x' }, '/password_hash'],
+  ])('is not made of %j', async (attributes, pointer) => {
+    const answer = await api.call('POST', '/api/users', { email: 'wrong@example.org', ...attributes })
+    expect([answer.status, sources(answer)]).toEqual([422, [{ pointer }]])
+  })
+
+  test('loses its password with its role', async () => {
+    await api.create('users', { id: 'usr_demoted', email: 'demoted@example.org', role: 'admin', password })
+    expect(await patch('usr_demoted', { role: 'customer' })).toBe(200)
+    expect(await patch('usr_demoted', { password })).toBe(422)
+    expect(await patch('usr_demoted', { role: 'admin' })).toBe(200)
+    const row = await api.database.prisma.user.findUniqueOrThrow({ where: { id: 'usr_demoted' } })
+    expect(row.passwordHash).toBeNull()
+  })
+
+  test('cannot be the last to go, whichever way, also when two go at once', async () => {
+    await api.create('users', { id: 'usr_last', email: 'last@example.org', role: 'admin', password })
+    expect((await api.call('DELETE', '/api/users/usr_shown')).status).toBe(204)
+    // Who has no password, or is suspended, cannot sign in.
+    await api.create('users', { email: 'nopass@example.org', role: 'admin' })
+    await api.create('users', { email: 'off@example.org', role: 'admin', password, status: 'suspended' })
+    for (const change of [{ status: 'suspended' }, { role: 'customer' }, { password: null }]) {
+      expect(await patch('usr_last', change)).toBe(409)
+    }
+    expect((await api.call('DELETE', '/api/users/usr_last')).status).toBe(409)
+    expect(await patch('usr_last', { name: 'Last', password: 'another password' })).toBe(200)
+
+    await api.create('users', { id: 'usr_second', email: 'second@example.org', role: 'admin', password })
+    const both = await Promise.all([
+      patch('usr_last', { status: 'suspended' }),
+      patch('usr_second', { role: 'customer' }),
+    ])
+    expect(both.toSorted((a, b) => a - b)).toEqual([200, 409])
+  })
+})
