@@ -30,6 +30,9 @@ test('without its database the process lives, is not ready, and answers 503 with
         api.call('GET', '/api/plans'),
         api.call('POST', '/api/plans', { name: 'x' }),
         api.call('GET', '/api/workers'),
+        api.call('GET', '/auth/me', undefined, { ...stranger, cookie: `apigate_session=${'A'.repeat(43)}` }),
+        api.call('POST', '/auth/login', { email: 'a@example.com', password: 'a password' }, stranger),
+        api.call('GET', '/auth/setup-required', undefined, stranger),
       ]
       for (const { status, headers, document } of await Promise.all(calls)) {
         expect([status, document.errors[0].code]).toEqual([503, 'service_unavailable'])

@@ -1,3 +1,9 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sources } from '../api.fixture.ts'
 import { mediaType } from '../jsonapi/index.ts'
@@ -177,4 +183,24 @@ test('the audit trail has who signed in, signed out and changed a password, and 
     ['sessions.delete', me.id],
   ])
   expect(rows[0]?.address).toMatch(/^198\.51\.0\.\d+$/)
+})
+
+test('the commands of docs/admin-api.md do what it says when pasted', async () => {
+  const page = readFileSync(path.resolve(import.meta.dirname, '../../../../docs/admin-api.md'), 'utf8')
+  const section = /## Signing in\n(.*?)\n## /s.exec(page)?.[1] ?? ''
+  const blocks = [...section.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block ?? '')
+  await api.app.listen(0, '127.0.0.1')
+  const { port } = api.app.getHttpServer().address() as AddressInfo
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'apigate-docs-'))
+  try {
+    const commands = blocks
+      .join('')
+      .replaceAll('localhost:8080', `127.0.0.1:${port}`)
+      .replaceAll(/^curl /gm, 'curl -sS -w "\\n%{http_code}\\n" ')
+    const script = `APIGATE_ADMIN_KEY=${api.adminKey}\n${commands}`
+    const { stdout } = await promisify(execFile)('bash', ['-c', script], { cwd: folder })
+    expect(stdout.match(/^\d{3}$/gm)).toEqual(['201', '201', '200', '204', '204'])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
