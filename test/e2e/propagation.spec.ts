@@ -49,6 +49,33 @@ describe.each(modes)('%s: what an admin changes reaches the proxy', (mode) => {
     await becomes(404, system.sampleKey, '/short')
   })
 
+  test('ten thousand keys that are made in one call are one revision, and the proxy takes each of them', async () => {
+    const plan = await create('plans', { name: `Unlimited ${mode}`, rate_limit_per_minute: 0 })
+    const user = await create('users', { email: `import-${mode}@example.com`, plan_id: plan.id })
+    const operations = Array.from({ length: 10_000 }, (_, index) => ({
+      op: 'add',
+      data: { type: 'api_keys', attributes: { name: `imported ${index}`, user_id: user.id } },
+    }))
+    const wait = { prefer: 'wait=60' }
+    const { headers } = await system.admin('PATCH', `/api/users/${user.id}`, { name: 'Ada' }, wait)
+    const answer = await system.admin('POST', '/api/operations', { 'atomic:operations': operations }, wait)
+    expect([answer.status, answer.headers.get('preference-applied')]).toEqual([200, 'wait=60'])
+    const revision = Number(headers.get('x-config-revision')) + 1
+    const { document } = await system.admin('GET', '/api/workers')
+    expect(document.data.map((worker: any) => worker.attributes.revision)).toEqual([revision])
+
+    const keys: string[] = answer.document['atomic:results'].map(({ data }: any) => data.meta.key)
+    expect(new Set(keys).size).toBe(10_000)
+    // Each of them once, in one mode; the other shows that its transport is whole.
+    const asked = mode === 'deployment' ? keys : keys.filter((_, index) => index % 10 === 0)
+    const statuses = new Set<number>()
+    for (let from = 0; from < asked.length; from += 50) {
+      const slice = await Promise.all(asked.slice(from, from + 50).map((key) => callStatus(key)))
+      for (const status of slice) statuses.add(status)
+    }
+    expect([...statuses]).toEqual([200])
+  })
+
   test('the fleet shows the revision that a write was answered with', async () => {
     const { headers } = await system.admin('PATCH', '/api/plans/plan_sample', { description: 'changed' })
     const revision = Number(headers.get('x-config-revision'))

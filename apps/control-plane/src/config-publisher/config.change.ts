@@ -1,5 +1,7 @@
 import { channels } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
+import { ApiError } from '@apigate/errors'
+import { itemBytesMax } from '@apigate/platform'
 import type { Prisma } from '../persistence/generated/client.ts'
 
 /** Who caused a change. */
@@ -18,23 +20,27 @@ function isVersioned(kind: ConfigItem['kind']): kind is VersionedKind {
 }
 
 /**
- * Numbers a change and stores it, with what admins read of it later, as one statement of the caller's transaction. The row lock on `config_head` is held until
- * the commit, which makes revisions gapless and puts them in commit order; so call it last, when the writes are done.
- * NOTIFY is sent by PostgreSQL at the commit, never for a transaction that is rolled back.
+ * Numbers a change and stores it, with what admins read of it later, as one statement of the caller's transaction. The row
+ * lock on `config_head` is held until the commit, which makes revisions gapless and puts them in commit order; so call it
+ * last, when the writes are done. NOTIFY is sent by PostgreSQL at the commit, never for a transaction that is rolled back.
  *
  * @returns the change's revision.
+ * @throws ApiError 413 for an item that would not fit into a message to the workers.
  */
 export async function appendConfigChange(
   tx: Prisma.TransactionClient,
   items: ConfigItem[],
   actor: ChangeActor,
 ): Promise<bigint> {
+  const json = JSON.stringify(items)
+  // A list that is shorter has no item that is longer.
+  if (json.length > itemBytesMax / bytesPerCharacterMax) items.forEach(mustFit)
   const [change] = await tx.$queryRaw<{ revision: bigint }[]>`
     WITH head AS (
       UPDATE config_head SET revision = revision + 1 RETURNING epoch, revision
     ), change AS (
       INSERT INTO config_changes (revision, epoch, items, actor_type, actor_id, request_id)
-      SELECT revision, epoch, ${JSON.stringify(items)}::jsonb, ${actor.type}, ${actor.id}, ${actor.requestId} FROM head
+      SELECT revision, epoch, ${json}::jsonb, ${actor.type}, ${actor.id}, ${actor.requestId} FROM head
       RETURNING revision
     ), history AS (
       INSERT INTO config_revisions (id, revision, actor_type, actor_id, request_id, touched)
@@ -45,6 +51,18 @@ export async function appendConfigChange(
   if (change === undefined) throw new Error('config_head has no row: the database is not migrated')
   await keepVersions(tx, change.revision, items)
   return change.revision
+}
+
+/** Of UTF-8, to a character as JavaScript counts. */
+const bytesPerCharacterMax = 3
+
+function mustFit(item: ConfigItem): void {
+  if (Buffer.byteLength(JSON.stringify(item)) <= itemBytesMax) return
+  const id = item.op === 'put' ? item.value.id : item.id
+  throw ApiError.of(
+    'payload_too_large',
+    `${item.kind} ${id} is larger than the ${itemBytesMax} bytes that workers take`,
+  )
 }
 
 /** Keeps what a rollback brings back; keys and users are never brought back to life. */

@@ -8,6 +8,7 @@ import {
   newId,
   openConfigFeedReader,
   openConfigFeedWriter,
+  readChanges,
   type ConfigFeedReader,
   type TransportConfig,
 } from '@apigate/platform'
@@ -54,6 +55,12 @@ async function writePlan(name: string): Promise<bigint> {
     const plan = await tx.plan.create({ data: { id: newId('plan'), name } })
     return appendConfigChange(tx, [planItem(plan)], actor)
   })
+}
+
+async function restoreToRevision1(): Promise<void> {
+  for (const table of ['config_changes', 'config_revisions', 'config_versions'])
+    await database.pool.query(`DELETE FROM ${table} WHERE revision > 1`)
+  await database.pool.query('UPDATE config_head SET revision = 1')
 }
 
 function contents(body: Uint8Array): { header: unknown; items: ConfigItem[] } {
@@ -180,6 +187,54 @@ describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
     expect(snapshot?.pointer.revision).toBeGreaterThanOrEqual(5)
   })
 
+  test('a change of megabytes arrives whole, in parts that are parsed in a moment, the same ones each time', async () => {
+    const publisher = start(transport)
+    await waitFor(() => publisher.state.position, slow)
+    const name = 'é'.repeat(100)
+    const items: ConfigItem[] = Array.from({ length: 10_000 }, (_, index) => ({
+      ...{ kind: 'key', op: 'delete', id: `key_${index}_${name}` },
+    }))
+    await database.prisma.$transaction((tx) => appendConfigChange(tx, items, actor))
+    await writePlan('after it')
+    await follow()
+    await waitFor(() => revisions().includes(2), slow)
+    const parts = changes.filter(({ revision }) => revision === 1)
+    expect(parts.map(({ part, parts }) => [part, parts])).toEqual(parts.map((_, index) => [index, parts.length]))
+    expect(parts.flatMap((part) => part.items)).toEqual(items)
+    const bytes = parts.map((part) => Buffer.byteLength(JSON.stringify(part)))
+    expect(bytes.reduce((sum, each) => sum + each, 0)).toBeGreaterThan(2_000_000)
+    expect(Math.max(...bytes)).toBeLessThan(200_000)
+    const again = await readChanges(database.pool, 0)
+    expect(again.filter(({ revision }) => revision === 1)).toEqual(parts)
+  })
+
+  test('an item that no message could carry is refused, and takes no revision', async () => {
+    const big = { ...planItem(await database.prisma.plan.create({ data: { id: newId('plan'), name: 'p' } })) }
+    if (big.op === 'put') big.value.id = `plan_${'é'.repeat(300_000)}`
+    const write = database.prisma.$transaction((tx) => appendConfigChange(tx, [big], actor))
+    await expect(write).rejects.toMatchObject({ status: 413 })
+    expect(await writePlan('small')).toBe(1n)
+  })
+
+  test('changes are forgotten behind the older of two snapshots, and who is behind them is told so by the gap', async () => {
+    const publisher = start(transport, 5)
+    await waitFor(() => publisher.state.snapshot, slow)
+    const snapshots = new Set<number>()
+    for (let index = 0; snapshots.size < 3; index += 1) {
+      await writePlan(`plan ${index}`)
+      await waitFor(() => publisher.state.position?.revision === index + 1, slow)
+      snapshots.add(await waitFor(() => publisher.state.snapshot, slow).then(({ revision }) => revision))
+    }
+    const [, older = 0, newest = 0] = [...snapshots].toSorted((a, b) => a - b)
+    const kept = async () =>
+      (await database.pool.query('SELECT min(revision)::int AS first FROM config_changes')).rows[0]
+    await waitFor(async () => (await kept()).first === older + 1, slow)
+    expect(newest).toBeGreaterThan(older)
+    await follow()
+    await waitFor(() => revisions().length > 0, slow)
+    expect(revisions()[0]).toBe(older + 1)
+  })
+
   test('when the owner dies another takes over, and no change is missed or sent twice', async () => {
     const first = start(transport)
     await waitFor(() => first.state.role === 'owner' && first.state.position, slow)
@@ -218,22 +273,6 @@ describe('publishing on NATS', () => {
   })
   afterEach(() => dropNatsNamespace(namespace))
 
-  test('a change that is too big for a message arrives in parts', async () => {
-    const publisher = start(transport)
-    await waitFor(() => publisher.state.position, slow)
-    const items: ConfigItem[] = Array.from({ length: 30_000 }, (_, index) => ({
-      ...{ kind: 'key', op: 'delete', id: `key_${String(index).padStart(60, '0')}` },
-    }))
-    await database.prisma.$transaction((tx) => appendConfigChange(tx, items, actor))
-    const parts: ChangeMessage[] = []
-    const reader = openConfigFeedReader(transport, log)
-    await reader.follow(0, { onChange: (part) => parts.push(part), onSnapshot() {}, onConnected() {} })
-    await waitFor(() => parts.length > 1 && parts.length === parts[0]?.parts, slow)
-    expect(parts.map(({ part, revision }) => [part, revision])).toEqual(parts.map((_, index) => [index, 1]))
-    expect(parts.flatMap((part) => part.items)).toEqual(items)
-    await reader.close()
-  })
-
   test('a feed that is behind what the database still has gets a snapshot', async () => {
     const first = start(transport)
     await waitFor(() => first.state.position, slow)
@@ -253,8 +292,7 @@ describe('publishing on NATS', () => {
     const before = first.state.position?.epoch
     await first.onModuleDestroy()
 
-    await database.pool.query('DELETE FROM config_changes WHERE revision > 1')
-    await database.pool.query('UPDATE config_head SET revision = 1')
+    await restoreToRevision1()
     const second = start(transport)
     await waitFor(() => second.state.position?.revision === 1, slow)
     expect(second.state.position?.epoch).not.toBe(before)
@@ -275,8 +313,7 @@ describe('publishing on NATS', () => {
     const before = first.state.position?.epoch
     await first.onModuleDestroy()
 
-    await database.pool.query('DELETE FROM config_changes WHERE revision > 1')
-    await database.pool.query('UPDATE config_head SET revision = 1')
+    await restoreToRevision1()
     for (const name of ['another', 'and more']) await writePlan(name)
     const second = start(transport)
     await waitFor(() => second.state.position?.revision === 3, slow)

@@ -5,6 +5,7 @@ import {
   openConfigFeedWriter,
   readChanges,
   readHead,
+  trimChanges,
   type ConfigFeedWriter,
   type FeedHead,
   type FeedPosition,
@@ -13,7 +14,6 @@ import {
 } from '@apigate/platform'
 import type { Database } from '../persistence/index.ts'
 import { beginEpoch, isAnother } from './change.history.ts'
-import { changeParts } from './change.parts.ts'
 import { PublisherSession } from './publisher.session.ts'
 import { buildSnapshot } from './snapshot.builder.ts'
 
@@ -146,7 +146,8 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
         await this.#startFromSnapshot()
         return true
       }
-      for (const part of changeParts(change)) await this.#writer.publishChange(part)
+      await this.#writer.publishChange(change)
+      if (change.part + 1 < change.parts) continue
       at = { epoch: change.epoch, revision: change.revision }
       this.state.position = at
     }
@@ -209,7 +210,11 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     const startedMs = performance.now()
     const { pointer, body } = await buildSnapshot(this.database.prisma)
     await this.#writer.putSnapshot(pointer, body)
+    const older = this.state.snapshot
     this.state.snapshot = pointer
+    // The feed is trimmed alike. A worker from before begins with a snapshot; the history that admins read is not here.
+    if (older?.epoch === pointer.epoch)
+      await trimChanges(this.database.pool, Math.min(older.revision, pointer.revision))
     const tookMs = Math.round(performance.now() - startedMs)
     this.log.info({ revision: pointer.revision, bytes: pointer.bytes, tookMs }, 'made a snapshot')
     return pointer

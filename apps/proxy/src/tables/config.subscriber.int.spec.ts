@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -88,6 +89,49 @@ test('a repeat changes nothing, and parts count when all of them are there', asy
   feed.publish()
   await waitFor(() => live.current!.revision === 2)
   expect(hasKey(first.key.clear)).toBe(true)
+})
+
+test('a change of ten thousand keys is taken in over many turns of the event loop, and reported when all of it is live', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const keys = Array.from({ length: 10_000 }, (_, index): ConfigItem => {
+    const digest = createHash('sha256').update(String(index)).digest('base64')
+    const key = { ...customer.key.config, id: `key_${index}`, digest }
+    return put('key', key)
+  })
+  const sizes = [live.current!.keys.size]
+  feed.publish(...keys)
+  // A revocation right behind it keeps its place.
+  feed.publish({ kind: 'key', op: 'delete', id: 'key_9999' })
+  while (live.current!.revision < 2) {
+    expect(live.current!.revision).toBe(0)
+    sizes.push(live.current!.keys.size)
+    await new Promise(setImmediate)
+  }
+  sizes.push(live.current!.keys.size)
+  expect(sizes.at(-1)).toBe(sizes[0]! + 9_999)
+  const perTurn = sizes.slice(1).map((size, index) => size - sizes[index]!)
+  expect(Math.max(...perTurn)).toBeLessThanOrEqual(500)
+  expect(live.problem).toBeNull()
+})
+
+test('a snapshot that comes while a change is taken in takes its place', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const deletions = Array.from({ length: 5_000 }, (_, index): ConfigItem => ({
+    kind: 'key',
+    op: 'delete',
+    id: `x_${index}`,
+  }))
+  feed.publish(...deletions, { kind: 'key', op: 'delete', id: customer.key.config.id })
+  feed.epoch = 'epoch-2'
+  feed.putSnapshot(items)
+  await waitFor(() => live.current!.epoch === 'epoch-2')
+  await new Promise(setImmediate)
+  expect(hasKey(customer.key.clear)).toBe(true)
+  feed.publish({ kind: 'key', op: 'delete', id: customer.key.config.id })
+  await waitFor(() => live.current!.revision === feed.revision)
+  expect(hasKey(customer.key.clear)).toBe(false)
 })
 
 test('keeps serving the old tables when a change fails to compile, still revokes keys, and says why', async () => {

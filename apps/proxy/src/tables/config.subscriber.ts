@@ -14,6 +14,8 @@ import type { LiveTables } from './live.tables.ts'
 import type { SnapshotCopy, SnapshotDisk } from './snapshot.disk.ts'
 import { readSnapshot } from './snapshot.reader.ts'
 
+/** Of one turn of the event loop: a key takes some microseconds, a plan or an owner less. */
+const itemsPerTurn = 500
 /** How long changes may take to arrive after a snapshot that holds them; then the snapshot is loaded instead. */
 const catchUpMs = 2_000
 
@@ -29,6 +31,9 @@ export interface ConfigSubscriberOptions {
  * Keeps the live tables at the feed's newest revision: a snapshot, then every change in order. A gap, another epoch or a
  * body that is not what its pointer names lead to a fresh snapshot, built aside, while the old tables go on serving. A
  * snapshot that is not usable as a whole is not used at all. The copy on disk is for a start without the feed.
+ *
+ * A change of thousands of items is taken in over several turns of the event loop; its revision is reported when all of it is
+ * live. Meanwhile each item is either as it was or as it will be. Routes and upstreams change with the swap, all at once.
  */
 export class ConfigSubscriber implements Closeable {
   readonly #options: ConfigSubscriberOptions
@@ -43,7 +48,9 @@ export class ConfigSubscriber implements Closeable {
   /** Only the handlers of the newest follow count. */
   #follow = 0
   #syncing: Promise<void> | null = null
-  #isPublishing = false
+  /** Whole revisions that are still to be applied, the first of them maybe in part. */
+  readonly #queue: { items: readonly ConfigItem[]; next: number }[] = []
+  #isApplying = false
   /** Epochs whose last messages still lie in the stream. */
   readonly #staleEpochs = new Set<string>()
   /** A gap that no snapshot bridges yet. */
@@ -98,6 +105,7 @@ export class ConfigSubscriber implements Closeable {
       this.#seen = pointer.revision
       this.#applied = pointer.revision
       this.#parts = null
+      this.#queue.length = 0
       this.#isWaiting = false
       live.swap(state.tables(pointer.revision), null)
       state.listener = live
@@ -137,9 +145,9 @@ export class ConfigSubscriber implements Closeable {
     }
     const items = this.#collect(message)
     if (items === null) return
-    for (const item of items) state.apply(item)
+    this.#queue.push({ items, next: 0 })
     this.#seen = message.revision
-    this.#publish(state)
+    if (!this.#isApplying) this.#apply()
   }
 
   /** The items of a revision when its last part is there, else null. */
@@ -157,18 +165,30 @@ export class ConfigSubscriber implements Closeable {
     return items.flat()
   }
 
-  /** Compiles and swaps once for all changes of this turn of the event loop: many come at once after a start. */
-  #publish(state: ConfigState): void {
-    if (this.#isPublishing) return
-    this.#isPublishing = true
-    setImmediate(() => {
-      this.#isPublishing = false
-      if (state !== this.#state) return
-      state.compile()
-      if (state.problem === null) this.#applied = this.#seen
-      else this.#options.log.error({ problem: state.problem }, 'a configuration change is not usable')
-      this.#options.live.swap(state.tables(this.#applied), state.problem)
-    })
+  /** Some items now, the others in later turns of the event loop, so that requests are answered in between. */
+  #apply(): void {
+    this.#isApplying = true
+    for (let left = itemsPerTurn; left > 0;) {
+      const change = this.#queue[0]
+      if (change === undefined) break
+      const slice = change.items.slice(change.next, change.next + left)
+      for (const item of slice) this.#state?.apply(item)
+      left -= slice.length
+      change.next += slice.length
+      if (change.next === change.items.length) this.#queue.shift()
+    }
+    setImmediate(() => (this.#queue.length > 0 ? this.#apply() : this.#publish()))
+  }
+
+  /** Compiles and swaps once for all changes that came together: many do after a start. */
+  #publish(): void {
+    this.#isApplying = false
+    const state = this.#state
+    if (state === null) return
+    state.compile()
+    if (state.problem === null) this.#applied = this.#seen
+    else this.#options.log.error({ problem: state.problem }, 'a configuration change is not usable')
+    this.#options.live.swap(state.tables(this.#applied), state.problem)
   }
 
   #onSnapshot(pointer: SnapshotPointer): void {

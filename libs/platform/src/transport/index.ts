@@ -23,7 +23,14 @@ import type {
 
 export * from './transport.ts'
 export { readLedgerUnits, type LedgerUnits } from './postgres/ledger.units.ts'
-export { readChanges, readHead, type FeedPosition } from './postgres/change.log.ts'
+export {
+  itemBytesMax,
+  partBytes,
+  readChanges,
+  readHead,
+  trimChanges,
+  type FeedPosition,
+} from './postgres/change.log.ts'
 export { RefusedBatchError } from './queue/refused.batch.error.ts'
 export type { ConsumerOptions } from './queue/usage.consumer.ts'
 export type { QuotaCounts, ReadUnits } from './redis/quota.counts.ts'

@@ -128,8 +128,7 @@ class ChangeTail {
       for (const change of changes) {
         if (this.#closed) return
         this.revision = change.revision
-        const parsed = { v: 1, ...change, part: 0, parts: 1 }
-        const message = checkMessage(changeMessageSchema, parsed, 'config_changes', this.log)
+        const message = checkMessage(changeMessageSchema, change, 'config_changes', this.log)
         if (message !== null) this.handlers.onChange(message)
       }
       if (changes.length === 0) return

@@ -7,8 +7,7 @@ import { readPointer } from './snapshot.table.ts'
 
 /**
  * The publisher's side in embedded mode. Readers read `config_changes` themselves, woken by the NOTIFY of the write, so
- * that the feed's head is the database's own and no change has to be published. The table is not trimmed: it is the
- * history of configuration, not a copy.
+ * that the feed's head is the database's own and no change has to be published.
  */
 export class PostgresConfigFeedWriter implements ConfigFeedWriter {
   readonly #pool: pg.Pool
