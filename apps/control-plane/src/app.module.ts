@@ -25,6 +25,7 @@ import { UsersModule } from './resources/users/index.ts'
 import { WebhooksModule } from './resources/webhooks/index.ts'
 import { LOG, SettingsModule } from './settings.module.ts'
 import { SignInModule } from './sign-in/index.ts'
+import { UsageModule } from './usage/index.ts'
 
 /** A lock that somebody holds must not hold clients for ever: they get 503. */
 const statementMsMax = 15_000
@@ -51,6 +52,7 @@ export class AppModule {
         UpstreamsModule,
         RoutesModule,
         UsageEventsModule,
+        UsageModule,
         OperationsModule,
         AuditEventsModule,
         WebhooksModule,

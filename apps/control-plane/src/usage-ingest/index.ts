@@ -1,1 +1,2 @@
 export * from './usage-ingest.module.ts'
+export * from './usage.ledger.ts'

@@ -1,0 +1,1 @@
+export * from './usage.module.ts'
