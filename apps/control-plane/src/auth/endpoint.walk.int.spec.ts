@@ -16,9 +16,12 @@ const publicRoutes = new Set([
   'GET /docs/:file',
   'POST /auth/login',
   'GET /auth/setup-required',
+  'GET /api/config/schema',
 ])
 const forSessionsOnly = new Set(['POST /auth/logout', 'POST /auth/password'])
 const forMeters = new Set(['POST /api/v1/meter'])
+/** What reads although it is no GET. */
+const forReaders = new Set(['POST /api/explain'])
 
 interface Route {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -46,7 +49,9 @@ beforeAll(async () => {
 })
 afterAll(() => api?.stop())
 
-const nameOf = ({ method, path }: Route): string => `${method === 'HEAD' ? 'GET' : method} ${path}`
+/** The same for both surfaces, and for HEAD and GET. */
+const nameOf = ({ method, path }: Route): string =>
+  `${method === 'HEAD' ? 'GET' : method} ${path.replace('/admin/', '/api/')}`
 const isRead = ({ method }: Pick<Route, 'method'>): boolean => method === 'GET' || method === 'HEAD'
 
 async function call({ method, path }: Route, headers: Record<string, string>): Promise<Verdict> {
@@ -82,7 +87,11 @@ const callers: [who: string, headers: () => Promise<Record<string, string>>, exp
   ['nobody', () => Promise.resolve({}), () => 'unauthorized'],
   ['a customer', key('customer'), () => 'forbidden'],
   ['a meter', key('meter'), (route) => (forMeters.has(nameOf(route)) ? 'admitted' : 'forbidden')],
-  ['an admin:read key', key('reader'), (route) => (isRead(route) ? 'admitted' : 'forbidden')],
+  [
+    'an admin:read key',
+    key('reader'),
+    (route) => (isRead(route) || forReaders.has(nameOf(route)) ? 'admitted' : 'forbidden'),
+  ],
   ['an admin:write key', key('writer'), (route) => (forSessionsOnly.has(nameOf(route)) ? 'forbidden' : 'admitted')],
   ['somebody who has signed in', newSession, () => 'admitted'],
   [
