@@ -59,6 +59,25 @@ test('says where a request would go, as what, and why the other routes would not
   expect(JSON.stringify(told)).not.toContain('the secret')
 })
 
+test('shows headers and query as the route changes them', async () => {
+  const requestTransform = {
+    headers: { set: { 'X-Plan': '${plan_name}' }, remove: ['X-Tag'] },
+    query: { set: { id: '${param.id}' } },
+    body: { set: { a: 1 } },
+  }
+  const changed = aRouteTo('http://up.example', { pathPattern: '/v1/users/{id}/*', requestTransform })
+  const headers = {
+    'x-api-key': customer.key.clear,
+    'x-tag': 'a',
+    'content-type': 'application/json',
+    'content-length': '9',
+  }
+  const { upstream } = await ask({ headers }, aGateway([...customer.items, ...changed.items]))
+  expect(upstream?.url).toBe('http://up.example/v1/users/7/x?q=%7e&id=7')
+  const sent = new Map(upstream?.headers)
+  expect([sent.get('X-Plan'), sent.get('x-tag')]).toEqual([customer.plan.name, undefined])
+})
+
 test('uses up nothing and records nothing, however often it is asked', async () => {
   const fresh = aGateway(items)
   const first = await ask({}, fresh)

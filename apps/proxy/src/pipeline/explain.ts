@@ -9,7 +9,7 @@ import { authenticate, useKey } from './stages/authenticate.ts'
 import { checkOwner } from './stages/check-owner.ts'
 import { matchRoute } from './stages/match-route.ts'
 import { rewrite } from './stages/rewrite.ts'
-import { transformRequest } from './stages/transform-request.ts'
+import { selectChanges } from './stages/transform-request.ts'
 
 const nearMissesMax = 20
 const masked = '[masked]'
@@ -29,7 +29,7 @@ export async function explain(gateway: Gateway, worker: string, asked: ExplainRe
   const { owner, plan } = exchange
   const limits = await limitsOf(exchange)
   refused = refused ?? limits.refused
-  refused = refused ?? (await transformRequest(exchange))
+  if (refused === null) selectChanges(exchange)
   refused = refused ?? rewrite(exchange)
   return {
     v: 1,

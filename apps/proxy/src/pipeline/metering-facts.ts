@@ -73,8 +73,13 @@ export class MeteringFacts implements MeteringContext {
     return this.#kept.stream?.facts.usage ?? null
   }
 
-  readonly messagesIn = 0
-  readonly messagesOut = 0
+  get messagesIn(): number {
+    return this.#kept.messagesIn?.count ?? 0
+  }
+
+  get messagesOut(): number {
+    return this.#kept.messagesOut?.count ?? 0
+  }
 }
 
 /** The value, null for what is no JSON. */

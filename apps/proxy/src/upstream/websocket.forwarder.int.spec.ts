@@ -1,5 +1,6 @@
 import { createServer as createHttpServer } from 'node:http'
 import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import type { RouteConfig } from '@apigate/core'
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
@@ -53,6 +54,33 @@ async function refusal(path: string, more = ''): Promise<string> {
   )
   return client.closed()
 }
+
+test('is metered by its messages, and its headers are changed both ways', async () => {
+  const route: Partial<RouteConfig> = {
+    ...{ pathPattern: '/metered', protocol: 'websocket' as const, meteringMode: 'custom' as const },
+    ...{
+      meteringExpr: 'status * 1000 + messagesIn * 10 + messagesOut',
+      requestTransform: { query: { set: { a: '1' } } },
+    },
+    responseTransform: { headers: { set: { 'X-Room': '${plan_id}' } } },
+  }
+  traffic.apply(...aRouteTo(upstream.url, route).items)
+  const socket = new WebSocket(`${traffic.url}/metered`, { headers })
+  const answered = new Promise<string | undefined>((resolve) =>
+    socket.once('upgrade', (answer) => resolve(answer.headers['x-room'] as string | undefined)),
+  )
+  let echoed = 0
+  socket.on('message', () => (echoed += 1))
+  await new Promise((resolve) => socket.once('open', resolve))
+  for (const message of ['a', '', 'x'.repeat(70_000)]) socket.send(message)
+  socket.ping()
+  await waitFor(() => echoed === 3)
+  socket.close()
+  await waitFor(() => traffic.events.length > 0)
+  expect(await answered).toBe(customer.plan.id)
+  expect(upstream.requests[0]!.url).toBe('/metered?a=1')
+  expect(traffic.events).toMatchObject([{ metered_units: 101_033, metering_error: null }])
+})
 
 test('messages pass both ways, and the event at the end says how many bytes', async () => {
   const socket = await open()

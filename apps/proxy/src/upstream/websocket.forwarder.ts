@@ -3,9 +3,11 @@ import type { Socket } from 'node:net'
 import { createProxyServer } from 'http-proxy-3'
 import { answerHeaders } from '../pipeline/answer-headers.ts'
 import { AnswerRelay } from '../pipeline/answer.relay.ts'
+import { changedAnswerHeaders } from '../pipeline/changed-headers.ts'
 import type { Exchange, UpstreamWork } from '../pipeline/exchange.ts'
 import { finish } from '../pipeline/finish.ts'
 import { refusal } from '../pipeline/refusal.ts'
+import { transformResponse } from '../pipeline/stages/transform-response.ts'
 import type { Tables } from '../tables/tables.ts'
 import { clientAnswerHeaders } from './response-headers.ts'
 import type { UpstreamTarget } from './upstream.target.ts'
@@ -166,7 +168,11 @@ class WebSocketCall implements UpstreamWork {
     this.#stopTimer()
     this.#upstreamSocket = upstreamSocket
     exchange.status = 101
-    const headers = clientAnswerHeaders(answer.headers, exchange.plan !== null, false)
+    const changes = transformResponse(exchange, 101, answer.headers)
+    const change = changes === null ? null : (all: string[]) => changedAnswerHeaders(exchange, changes, all)
+    const headers = clientAnswerHeaders(answer.headers, exchange.plan !== null, false, change)
+    exchange.kept?.answerBegins(answer.headers)
+    exchange.kept?.webSocketOpens(socket, upstreamSocket)
     answerHeaders(exchange, headers, false)
     // http-proxy-3 writes these, next.
     answer.headers = headersObject([...headers, 'connection', 'Upgrade', 'upgrade', 'websocket'])

@@ -61,9 +61,24 @@ describe('a meter', () => {
 
   it('says what it reads', () => {
     const reads = (meteringExpr: string) => meter({ meteringExpr }).reads
-    expect(reads('status + latencyMs')).toEqual({ requestBody: false, responseBody: false, sse: false })
-    expect(reads('request.body.n + respBody.n')).toEqual({ requestBody: true, responseBody: true, sse: false })
-    expect(reads('sse.usage.total_tokens ?? 0')).toEqual({ requestBody: false, responseBody: false, sse: true })
+    expect(reads('status + latencyMs')).toEqual({
+      requestBody: false,
+      responseBody: false,
+      sse: false,
+      messages: false,
+    })
+    expect(reads('request.body.n + respBody.n')).toEqual({
+      requestBody: true,
+      responseBody: true,
+      sse: false,
+      messages: false,
+    })
+    expect(reads('sse.usage.total_tokens ?? 0')).toEqual({
+      requestBody: false,
+      responseBody: false,
+      sse: true,
+      messages: false,
+    })
   })
 
   it.each([

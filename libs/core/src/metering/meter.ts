@@ -18,7 +18,12 @@ export interface MeterProblem {
 /** What an answer costs, by a route's mode or expression. */
 export interface Meter {
   /** What must be kept of an exchange for it; all false for a meter without an expression. */
-  readonly reads: { readonly requestBody: boolean; readonly responseBody: boolean; readonly sse: boolean }
+  readonly reads: {
+    readonly requestBody: boolean
+    readonly responseBody: boolean
+    readonly sse: boolean
+    readonly messages: boolean
+  }
   /** Null: the mode alone says it. */
   readonly expression: Expression | null
   readonly mode: MeteringMode
@@ -30,7 +35,7 @@ export interface Metered {
   readonly error: MeteringErrorCode | null
 }
 
-const readsNothing = { requestBody: false, responseBody: false, sse: false }
+const readsNothing = { requestBody: false, responseBody: false, sse: false, messages: false }
 /** A WebSocket has messages and no bodies; everything else has it the other way round. */
 const onlyWithWebSocket: readonly MeteringInput[] = ['messagesIn', 'messagesOut']
 const neverWithWebSocket: readonly MeteringInput[] = ['requestBody', 'responseBody', 'sseEvents', 'sseLast', 'sseUsage']
@@ -64,6 +69,7 @@ export function compileMeter({ meteringMode: mode, meteringExpr, protocol }: Met
       requestBody: inputs.has('requestBody'),
       responseBody: inputs.has('responseBody'),
       sse: inputs.has('sseEvents') || inputs.has('sseLast') || inputs.has('sseUsage'),
+      messages: inputs.has('messagesIn') || inputs.has('messagesOut'),
     },
   }
 }

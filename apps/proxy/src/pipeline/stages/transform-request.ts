@@ -14,18 +14,24 @@ const unknownCoding = refusal('unsupported_media_type', 'The Content-Encoding of
 
 /** Changes the query and a JSON body as the route's `request_transform` says; the headers are changed where they are made. */
 export function transformRequest(exchange: Exchange): Refusal | null | Promise<Refusal | null> {
+  selectChanges(exchange)
+  const { request, requestChanges } = exchange
+  if (requestChanges === null) return null
+  const changesBody = requestChanges.some(({ body }) => body !== null)
+  const isRead = changesBody && hasBody(request) && isJsonType(request.headers['content-type'])
+  return isRead ? transformBody(exchange) : null
+}
+
+/** What of the transform applies to the request, and the query that comes of it. */
+export function selectChanges(exchange: Exchange): void {
   const { requestTransform } = exchange.match!.route
-  if (requestTransform === null) return null
+  if (requestTransform === null) return
   const variables = (exchange.variables = new ExchangeVariables(exchange))
   const parts = requestTransform.select(variables, 0)
   exchange.requestChanges = parts
   let query = exchange.query
   for (const part of parts) if (part.query !== null) query = changeQuery(part.query, query, variables)
   exchange.upstreamQuery = query
-  const { request } = exchange
-  const isRead =
-    parts.some(({ body }) => body !== null) && hasBody(request) && isJsonType(request.headers['content-type'])
-  return isRead ? transformBody(exchange) : null
 }
 
 async function transformBody(exchange: Exchange): Promise<Refusal | null> {
