@@ -23,7 +23,7 @@ function bytesOf({ isFinal, opcode, payloadBytes, isMasked }: Frame): Buffer {
   ])
 }
 
-function counted(...chunks: Buffer[]): number {
+function counted(chunks: readonly Buffer[]): number {
   const messages = new WebSocketMessages()
   for (const chunk of chunks) messages.read(chunk)
   return messages.count
@@ -33,11 +33,11 @@ const frame = (over: Partial<Frame>): Buffer =>
   bytesOf({ isFinal: true, opcode: 1, payloadBytes: 3, isMasked: false, ...over })
 
 test('counts messages when they are whole: fragments as one, control frames not at all', () => {
-  expect(counted(frame({}), frame({ opcode: 2, payloadBytes: 0 }))).toBe(2)
-  expect(counted(frame({ isFinal: false }), frame({ opcode: 9 }), frame({ opcode: 0 }))).toBe(1)
-  expect(counted(frame({ opcode: 8 }), frame({ opcode: 9 }), frame({ opcode: 10, payloadBytes: 0 }))).toBe(0)
-  expect(counted(frame({}).subarray(0, 4))).toBe(0)
-  expect(counted(frame({ payloadBytes: 70_000, isMasked: true }), frame({ payloadBytes: 200 }))).toBe(2)
+  expect(counted([frame({}), frame({ opcode: 2, payloadBytes: 0 })])).toBe(2)
+  expect(counted([frame({ isFinal: false }), frame({ opcode: 9 }), frame({ opcode: 0 })])).toBe(1)
+  expect(counted([frame({ opcode: 8 }), frame({ opcode: 9 }), frame({ opcode: 10, payloadBytes: 0 })])).toBe(0)
+  expect(counted([frame({}).subarray(0, 4)])).toBe(0)
+  expect(counted([frame({ payloadBytes: 70_000, isMasked: true }), frame({ payloadBytes: 200 })])).toBe(2)
 })
 
 test('counts the same whatever the pieces', () => {
@@ -51,12 +51,12 @@ test('counts the same whatever the pieces', () => {
     { maxLength: 6 },
   )
   fc.assert(
-    fc.property(frames, fc.integer({ min: 1, max: 9 }), (all, size) => {
+    fc.property(frames, fc.constantFrom(1, 3, 1_000), (all, size) => {
       const bytes = Buffer.concat(all.map(bytesOf))
       const pieces: Buffer[] = []
       for (let at = 0; at < bytes.length; at += size) pieces.push(bytes.subarray(at, at + size))
       const expected = all.filter(({ isFinal, opcode }) => isFinal && opcode < 8).length
-      expect([counted(bytes), counted(...pieces)]).toEqual([expected, expected])
+      expect([counted([bytes]), counted(pieces)]).toEqual([expected, expected])
     }),
     { numRuns: 50 },
   )
