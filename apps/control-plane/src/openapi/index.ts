@@ -1,1 +1,2 @@
+export * from './endpoint.list.ts'
 export * from './openapi.module.ts'
