@@ -9,7 +9,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['{apps,libs}/*/src/**/*.spec.ts'], exclude: ['**/*.int.spec.ts'] },
+        test: {
+          name: 'unit',
+          include: ['{apps,libs}/*/src/**/*.spec.ts'],
+          exclude: ['**/*.int.spec.ts'],
+          // Property tests on a busy machine.
+          testTimeout: 30_000,
+        },
       },
       {
         extends: true,
