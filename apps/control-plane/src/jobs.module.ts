@@ -7,6 +7,7 @@ import { JobsStatus } from './jobs.status.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { SettingsModule } from './settings.module.ts'
 import { UsageIngestModule } from './usage-ingest/index.ts'
+import { WebhookDeliveryModule } from './webhook-delivery/index.ts'
 
 /** The jobs process. */
 @Module({})
@@ -19,6 +20,7 @@ export class JobsModule {
         PersistenceModule.connect(config.databaseUrl),
         ConfigPublisherModule,
         UsageIngestModule,
+        WebhookDeliveryModule,
       ],
       providers: [HealthRepository, JobsStatus],
     }

@@ -29,4 +29,6 @@ export const channels = {
 export const queues = {
   /** `usage-batch.v1`; job id `<worker>_<epoch>_<first>`. */
   usage: 'apigate-usage',
+  /** `webhook-delivery.v1`; job id `<delivery>_<lease>`. */
+  webhooks: 'apigate-webhooks',
 } as const

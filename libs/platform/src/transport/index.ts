@@ -1,4 +1,4 @@
-import type { LimitStore, UsageBatch } from '@apigate/contracts'
+import type { LimitStore, UsageBatch, WebhookDelivery } from '@apigate/contracts'
 import type { Logger } from '../logger.ts'
 import { NatsConfigFeedReader } from './nats/config.feed.reader.ts'
 import { NatsConfigFeedWriter } from './nats/config.feed.writer.ts'
@@ -8,8 +8,11 @@ import { PostgresConfigFeedReader } from './postgres/config.feed.reader.ts'
 import { PostgresConfigFeedWriter } from './postgres/config.feed.writer.ts'
 import { PostgresFleetBus } from './postgres/fleet.bus.ts'
 import { LedgerUnits } from './postgres/ledger.units.ts'
-import { UsageConsumer, type ConsumerOptions } from './queue/usage.consumer.ts'
+import { JobConsumer, type ConsumerOptions } from './queue/job.consumer.ts'
+import { JobProducer } from './queue/job.producer.ts'
+import { usageJobs } from './queue/usage.jobs.ts'
 import { BullUsageQueue } from './queue/usage.queue.ts'
+import { webhookJobOptions, webhookJobs } from './queue/webhook.jobs.ts'
 import { RedisLimitStore } from './redis/limit.store.ts'
 import { QuotaCounts, QuotaCountSeeder, type ReadUnits } from './redis/quota.counts.ts'
 import type {
@@ -32,7 +35,8 @@ export {
   type FeedPosition,
 } from './postgres/change.log.ts'
 export { RefusedBatchError } from './queue/refused.batch.error.ts'
-export type { ConsumerOptions } from './queue/usage.consumer.ts'
+export type { ConsumerOptions } from './queue/job.consumer.ts'
+export type { JobProducer, NewJob } from './queue/job.producer.ts'
 export type { QuotaCounts, ReadUnits } from './redis/quota.counts.ts'
 export { backoffMs, throttled } from './retry.ts'
 
@@ -84,14 +88,28 @@ export function openQuotaCounts(config: TransportConfig, log: Logger): QuotaCoun
   return config.redisUrl === null ? null : new QuotaCounts(config.redisUrl, config.namespace, log)
 }
 
-/** Runs `handler` for each batch until closed; see `UsageConsumer` for what happens when it fails. */
+/** Runs `handler` for each batch until closed; see `usageJobs` for what happens when it fails. */
 export function consumeUsageBatches(
   config: TransportConfig,
   log: Logger,
   handler: (batch: UsageBatch) => Promise<void>,
   options: ConsumerOptions,
 ): Closeable {
-  return new UsageConsumer(config, log, handler, options)
+  return new JobConsumer(usageJobs, config, log, handler, options)
+}
+
+export function openWebhookQueue(config: TransportConfig, log: Logger): JobProducer<WebhookDelivery> {
+  return new JobProducer(webhookJobs, webhookJobOptions, config, log)
+}
+
+/** Runs `handler` for each delivery until closed, at least once; one that it throws for is not run again. */
+export function consumeWebhookDeliveries(
+  config: TransportConfig,
+  log: Logger,
+  handler: (job: WebhookDelivery) => Promise<void>,
+  options: ConsumerOptions,
+): Closeable {
+  return new JobConsumer(webhookJobs, config, log, handler, options)
 }
 
 function databaseUrl(config: TransportConfig): string {

@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.ts'
 
 /** Of a zod schema, the part that is needed here. */
-interface Schema<T> {
+export interface Schema<T> {
   safeParse(value: unknown): { success: true; data: T } | { success: false; error: Error }
 }
 

@@ -32,3 +32,9 @@ export async function within<T>(timeoutMs: number, promise: Promise<T>, message:
     clearTimeout(timer)
   }
 }
+
+/** Resolves when the signal is, or was, aborted. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,2 +1,3 @@
 export * from './webhooks.module.ts'
 export * from './webhooks.resource.ts'
+export * from './webhooks.service.ts'

@@ -31,5 +31,6 @@ import { WebhooksService } from './webhooks.service.ts'
       useFactory: ({ webhookAllow }: ControlPlaneConfig) => new TargetGuard(webhookAllow),
     },
   ],
+  exports: [WebhooksService, TargetGuard],
 })
 export class WebhooksModule {}

@@ -3,7 +3,7 @@ import { ApiError } from '@apigate/errors'
 import { newId, type Sealer } from '@apigate/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { auditEntry, AuditedWrites } from '../../audit/index.ts'
-import type { Actor } from '../../auth/index.ts'
+import { systemActor, type Actor } from '../../auth/index.ts'
 import {
   existing,
   InputError,
@@ -121,6 +121,20 @@ export class WebhooksService {
       const audit = [auditEntry(webhookResource, 'redeliver', webhook, webhook)]
       return { row: { webhook, count }, audit: count > 0 ? audit : [], items: [] }
     })
+  }
+
+  /** Disables a webhook that is still failing since that time or longer. @returns whether it did. */
+  async disableFailing(id: string, since: Date): Promise<boolean> {
+    const { row } = await this.writes.run(systemActor, async (tx) => {
+      const before = await this.webhooks.lock(tx, id)
+      if (!before?.enabled || before.failingSince === null || before.failingSince > since) {
+        return { row: false, audit: [], items: [] }
+      }
+      const row = await this.webhooks.update(tx, id, { enabled: false, disabledAt: new Date() })
+      await this.deliveries.giveUp(tx, id, 'the webhook was disabled for having failed too long')
+      return { row: true, audit: [auditEntry(webhookResource, 'disable', before, row)], items: [] }
+    })
+    return row
   }
 
   /** For what adds deliveries. @throws ApiError 409 when it is disabled. */

@@ -164,3 +164,12 @@ test.each([
   await queue.close()
   await consumer.close()
 })
+
+test('a queue that has been looking for its server in vain is closed at once', async () => {
+  const lines: string[] = []
+  const heard = createLogger({ name: 'test', level: 'warn', destination: { write: (line) => void lines.push(line) } })
+  const queue = openUsageQueue({ databaseUrl: null, natsUrl: null, redisUrl: 'redis://127.0.0.1:1' }, heard)
+  await waitFor(() => lines.some((line) => line.includes('ECONNREFUSED')))
+  await queue.close()
+  await expect(queue.add(aBatch(1))).rejects.toThrow('away')
+})

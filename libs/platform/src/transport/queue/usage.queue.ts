@@ -1,12 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { queues, type UsageBatch } from '@apigate/contracts'
-import { Queue, type IQueueBackend, type JobsOptions } from 'bullmq'
+import type { UsageBatch } from '@apigate/contracts'
+import type { JobsOptions } from 'bullmq'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttled, within } from '../retry.ts'
 import type { TransportConfig, UsageQueue } from '../transport.ts'
-import { producerBackend } from './queue.backend.ts'
-
-const addTimeoutMs = 5_000
+import { JobProducer } from './job.producer.ts'
+import { usageJobs } from './usage.jobs.ts'
 
 const jobOptions: JobsOptions = {
   // Frees the id, so that a batch whose mark was lost can be sent again.
@@ -17,57 +14,19 @@ const jobOptions: JobsOptions = {
   stackTraceLimit: 1,
 }
 
-type BatchQueue = Queue<UsageBatch, void, string, UsageBatch, void, string, IQueueBackend, object>
-
-/** Usage batches onto BullMQ. The queue is opened in the background; until then, and while it is away, `add` throws. */
+/** Usage batches onto BullMQ. */
 export class BullUsageQueue implements UsageQueue {
-  readonly #closing = new AbortController()
-  readonly #opening: Promise<void>
-  readonly #warn: (error: unknown) => void
-  #candidate: BatchQueue | null = null
-  #queue: BatchQueue | null = null
+  readonly #jobs: JobProducer<UsageBatch>
 
-  constructor(
-    private readonly config: TransportConfig,
-    log: Logger,
-  ) {
-    this.#warn = throttled(log, 'warn', 'the usage queue is away')
-    this.#opening = this.#open()
+  constructor(config: TransportConfig, log: Logger) {
+    this.#jobs = new JobProducer(usageJobs, jobOptions, config, log)
   }
 
   async add(batch: UsageBatch): Promise<void> {
-    const queue = this.#queue
-    if (queue === null) throw new Error('the usage queue is away')
-    const jobId = `${batch.worker}_${batch.epoch}_${batch.first}`
-    const added = queue.add('batch', batch, { ...jobOptions, jobId })
-    await within(addTimeoutMs, added, `the usage queue did not answer in ${addTimeoutMs} ms`)
+    await this.#jobs.add([{ id: `${batch.worker}_${batch.epoch}_${batch.first}`, data: batch }])
   }
 
   async close(): Promise<void> {
-    if (!this.#closing.signal.aborted) {
-      this.#closing.abort()
-      await this.#candidate?.close().catch(() => {})
-    }
-    await this.#opening
-  }
-
-  /** BullMQ remembers a failed first connection to PostgreSQL for ever, so a queue that fails to open is made anew. */
-  async #open(): Promise<void> {
-    const { signal } = this.#closing
-    for (let attempt = 0; !signal.aborted; attempt += 1) {
-      const { options, factory } = producerBackend(this.config)
-      const queue: BatchQueue = new Queue(queues.usage, options, factory)
-      queue.on('error', this.#warn)
-      this.#candidate = queue
-      try {
-        await queue.waitUntilReady()
-        this.#queue = queue
-        return
-      } catch (error) {
-        if (!signal.aborted) this.#warn(error)
-        await queue.close().catch(() => {})
-        await delay(backoffMs(attempt), undefined, { signal }).catch(() => {})
-      }
-    }
+    await this.#jobs.close()
   }
 }

@@ -1,19 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { queues, usageBatchSchema, type UsageBatch } from '@apigate/contracts'
 import { Worker, type IQueueBackend, type Job, type JobProgress } from 'bullmq'
 import type { Logger } from '../../logger.ts'
-import { checkMessage } from '../message.check.ts'
-import { backoffMs, throttled, within } from '../retry.ts'
+import { checkMessage, type Schema } from '../message.check.ts'
+import { aborted, backoffMs, throttled, within } from '../retry.ts'
 import type { Closeable, TransportConfig } from '../transport.ts'
 import { consumerBackend } from './queue.backend.ts'
-import { RefusedBatchError } from './refused.batch.error.ts'
 
-type BatchWorker = Worker<unknown, void, string, IQueueBackend, JobProgress, object>
+type JobWorker = Worker<unknown, void, string, IQueueBackend, JobProgress, object>
+
+/** What travels through a queue, and what is said of it. */
+export interface JobKind<T> {
+  queue: string
+  schema: Schema<T>
+  away: string
+  /** Of a job that is none. */
+  refusal: () => Error
+  again: string
+  aside: string
+}
 
 export interface ConsumerOptions {
-  /** Batches at once in this process. */
+  /** Jobs at once in this process. */
   concurrency: number
-  /** Before a batch that failed is tried again, by attempt (from 0). */
+  /** Before a job that failed is tried again, by attempt (from 0). */
   pauseMs?: (attempt: number) => number
 }
 
@@ -21,28 +30,28 @@ const settleMs = 1_000
 const closeTimeoutMs = 10_000
 
 /**
- * Runs a handler for each usage batch, at least once. What is no batch, and one whose handler throws `RefusedBatchError`,
- * is set aside: it stays in the queue's failed jobs for the operator. Any other failure says nothing about the batch (the
- * database is away, a table is missing after a bad deploy, a bug), so it is tried again with growing pauses, for ever.
+ * Runs a handler for each job of a queue, at least once. What does not follow the contract, and a job whose handler throws
+ * BullMQ's `UnrecoverableError`, is not tried again; any other failure is, as often as the job's own options say.
  */
-export class UsageConsumer implements Closeable {
+export class JobConsumer<T> implements Closeable {
   readonly #closing = new AbortController()
   readonly #running: Promise<void>
   readonly #warnAway: (error: unknown) => void
   readonly #logFailure: (error: unknown) => void
 
   constructor(
+    private readonly kind: JobKind<T>,
     private readonly config: TransportConfig,
     private readonly log: Logger,
-    private readonly handler: (batch: UsageBatch) => Promise<void>,
+    private readonly handler: (data: T) => Promise<void>,
     private readonly options: ConsumerOptions,
   ) {
-    this.#warnAway = throttled(log, 'warn', 'the usage queue is away')
-    this.#logFailure = throttled(log, 'error', 'a usage batch could not be written; it is tried again')
+    this.#warnAway = throttled(log, 'warn', kind.away)
+    this.#logFailure = throttled(log, 'error', kind.again)
     this.#running = this.#run()
   }
 
-  /** Finishes the batches that are being handled. */
+  /** Finishes the jobs that are being handled. */
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#running
@@ -83,10 +92,10 @@ export class UsageConsumer implements Closeable {
     }
   }
 
-  #makeWorker(onError: (error: unknown) => void): BatchWorker {
+  #makeWorker(onError: (error: unknown) => void): JobWorker {
     const { options, factory } = consumerBackend(this.config)
-    const worker: BatchWorker = new Worker(
-      queues.usage,
+    const worker: JobWorker = new Worker(
+      this.kind.queue,
       (job: Job) => this.#handle(job),
       {
         ...options,
@@ -94,7 +103,7 @@ export class UsageConsumer implements Closeable {
         concurrency: this.options.concurrency,
         settings: { backoffStrategy: (attemptsMade) => (this.options.pauseMs ?? backoffMs)(attemptsMade - 1) },
         runRetryDelay: 1_000,
-        // A batch of a consumer that was killed is taken over within 15 s, however often that happens.
+        // A job of a consumer that was killed is taken over within 15 s, however often that happens.
         lockDuration: 10_000,
         stalledInterval: 5_000,
         maxStalledCount: 1_000_000,
@@ -104,19 +113,14 @@ export class UsageConsumer implements Closeable {
     worker.on('error', onError)
     worker.on('failed', (job, error) => {
       if (job?.finishedOn === undefined) this.#logFailure(error)
-      else this.log.error({ err: error, job: job.id }, 'a usage batch was set aside')
+      else this.log.error({ err: error, job: job.id }, this.kind.aside)
     })
     return worker
   }
 
   async #handle(job: Job): Promise<void> {
-    const batch = checkMessage(usageBatchSchema, job.data, queues.usage, this.log)
-    if (batch === null) throw new RefusedBatchError('not a usage batch')
-    await this.handler(batch)
+    const data = checkMessage(this.kind.schema, job.data, this.kind.queue, this.log)
+    if (data === null) throw this.kind.refusal()
+    await this.handler(data)
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
 }

@@ -1,0 +1,2 @@
+export * from './webhook-delivery.module.ts'
+export { WebhookDelivery } from './webhook.delivery.ts'

@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Queue, type IQueueBackend, type JobsOptions } from 'bullmq'
+import type { Logger } from '../../logger.ts'
+import { aborted, backoffMs, throttled, within } from '../retry.ts'
+import type { Closeable, TransportConfig } from '../transport.ts'
+import type { JobKind } from './job.consumer.ts'
+import { producerBackend } from './queue.backend.ts'
+
+const addTimeoutMs = 5_000
+const closeTimeoutMs = 1_000
+
+type JobQueue = Queue<unknown, void, string, unknown, void, string, IQueueBackend, object>
+
+export interface NewJob<T> {
+  /** Added again while it waits, it is not added. */
+  id: string
+  data: T
+}
+
+/** Jobs onto BullMQ. The queue is opened in the background; until then, and while it is away, `add` throws. */
+export class JobProducer<T> implements Closeable {
+  readonly #closing = new AbortController()
+  readonly #opening: Promise<void>
+  readonly #warn: (error: unknown) => void
+  #candidate: JobQueue | null = null
+  #queue: JobQueue | null = null
+
+  constructor(
+    private readonly kind: JobKind<T>,
+    private readonly options: JobsOptions,
+    private readonly config: TransportConfig,
+    log: Logger,
+  ) {
+    this.#warn = throttled(log, 'warn', kind.away)
+    this.#opening = this.#open()
+  }
+
+  /** @throws within seconds when the queue cannot be reached; nothing is kept for later then. */
+  async add(jobs: readonly NewJob<T>[]): Promise<void> {
+    const queue = this.#queue
+    if (queue === null) throw new Error(this.kind.away)
+    const named = jobs.map(({ id, data }) => ({ name: 'job', data, opts: { ...this.options, jobId: id } }))
+    const [first, ...others] = named
+    if (!first) return
+    const added = others.length === 0 ? queue.add(first.name, first.data, first.opts) : queue.addBulk(named)
+    await within<unknown>(addTimeoutMs, added, `${this.kind.queue} did not answer in ${addTimeoutMs} ms`)
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closing.signal.aborted) {
+      this.#closing.abort()
+      // One that never reached its server may never end, either.
+      await within(closeTimeoutMs, this.#candidate?.close() ?? Promise.resolve(), 'closing took too long').catch(
+        () => {},
+      )
+    }
+    await this.#opening
+  }
+
+  /** BullMQ remembers a failed first connection to PostgreSQL for ever, so a queue that fails to open is made anew. */
+  async #open(): Promise<void> {
+    const { signal } = this.#closing
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      const { options, factory } = producerBackend(this.config)
+      const queue: JobQueue = new Queue(this.kind.queue, options, factory)
+      queue.on('error', this.#warn)
+      this.#candidate = queue
+      try {
+        await Promise.race([queue.waitUntilReady(), aborted(signal)])
+        if (!signal.aborted) this.#queue = queue
+        return
+      } catch (error) {
+        if (!signal.aborted) this.#warn(error)
+        await queue.close().catch(() => {})
+        await delay(backoffMs(attempt), undefined, { signal }).catch(() => {})
+      }
+    }
+  }
+}
