@@ -13,6 +13,7 @@ import type { ProxyConfig } from './config.ts'
 import { FleetSize } from './limits/fleet.size.ts'
 import { LeasedLimits } from './limits/leased.limits.ts'
 import type { Gateway } from './pipeline/exchange.ts'
+import { KeyWatch } from './pipeline/key.watch.ts'
 import { explain } from './pipeline/explain.ts'
 import { TrafficServer } from './server/traffic.server.ts'
 import { prometheusText } from './status/prometheus.ts'
@@ -78,22 +79,22 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
   // Traffic.
   const counters = new TrafficCounters()
   const webSockets = new WebSocketForwarder()
+  const keyWatch = new KeyWatch(live)
+  live.keyWatcher = keyWatch
   const gateway: Gateway = {
     live,
     limits,
     usage: spool,
     counters,
     webSockets,
+    keyWatch,
+    sendTimeoutMs: config.limits.sendTimeoutMs,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
     transformBytesMax: config.transformBytesMax,
     log,
     isDraining: false,
     isCuttingOff: false,
-  }
-  live.keyWatcher = {
-    keyChanged: (id) => live.current !== null && webSockets.closeEnded(live.current, id),
-    allKeysChanged: () => live.current !== null && webSockets.closeEnded(live.current, null),
   }
   const traffic = new TrafficServer({ host: config.host, port: config.proxyPort, limits: config.limits, gateway })
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ConfigItem } from '@apigate/core'
 import { createLogger, createSealer } from '@apigate/platform'
 import { Exchange, type Gateway } from '../src/pipeline/exchange.ts'
+import { KeyWatch } from '../src/pipeline/key.watch.ts'
 import { TrafficCounters } from '../src/status/traffic.counters.ts'
 import { ConfigState } from '../src/tables/config.state.ts'
 import { TrustedProxies } from '../src/trusted-proxies.ts'
@@ -28,6 +29,8 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
     usage: { record: (event) => void events.push(event) },
     counters: new TrafficCounters(),
     webSockets: new WebSocketForwarder(),
+    keyWatch: new KeyWatch({ current: null }),
+    sendTimeoutMs: 60_000,
     trustedProxies: new TrustedProxies([]),
     recordClientIp: true,
     transformBytesMax: 1_000_000,

@@ -6,6 +6,7 @@ import { createLogger, createSealer } from '@apigate/platform'
 import { loadConfig, type ProxyConfig } from '../src/config.ts'
 import { memoryLimits } from './limits.fixture.ts'
 import type { Gateway } from '../src/pipeline/exchange.ts'
+import { KeyWatch } from '../src/pipeline/key.watch.ts'
 import { TrafficServer } from '../src/server/traffic.server.ts'
 import { TrafficCounters } from '../src/status/traffic.counters.ts'
 import { ConfigState } from '../src/tables/config.state.ts'
@@ -56,10 +57,8 @@ export async function startTestTraffic(
   const events: UsageEventDraft[] = []
   let held: (() => void)[] | null = null
   const webSockets = new WebSocketForwarder()
-  live.keyWatcher = {
-    keyChanged: (id) => webSockets.closeEnded(live.current!, id),
-    allKeysChanged: () => webSockets.closeEnded(live.current!, null),
-  }
+  const keyWatch = new KeyWatch(live)
+  live.keyWatcher = keyWatch
   const gateway: Gateway = {
     live,
     limits: memoryLimits(),
@@ -72,6 +71,8 @@ export async function startTestTraffic(
     },
     counters: new TrafficCounters(),
     webSockets,
+    keyWatch,
+    sendTimeoutMs: config.limits.sendTimeoutMs,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
     transformBytesMax: config.transformBytesMax,

@@ -11,6 +11,7 @@ import type { Tables } from '../tables/tables.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { WebSocketForwarder } from '../upstream/websocket.forwarder.ts'
+import type { KeyWatch } from './key.watch.ts'
 import type { UsageRecorder } from '../usage/index.ts'
 import type { ExchangeVariables } from './exchange-variables.ts'
 import type { KeptForMetering } from './kept-for-metering.ts'
@@ -22,6 +23,9 @@ export interface Gateway {
   readonly usage: UsageRecorder
   readonly counters: TrafficCounters
   readonly webSockets: WebSocketForwarder
+  readonly keyWatch: KeyWatch
+  /** How long a client may take nothing of what is there for it. */
+  readonly sendTimeoutMs: number
   readonly trustedProxies: TrustedProxies
   readonly recordClientIp: boolean
   /** Of a JSON body that is transformed. */
@@ -39,6 +43,16 @@ export interface UpstreamWork {
   abandon(): void
   /** Ends the work; nothing of it is looked at any more. */
   abort(): void
+}
+
+/** Sums over the events of one exchange, and until when they go. */
+export interface RecordedUsage {
+  units: number
+  requestBytes: number
+  responseBytes: number
+  /** Unix and monotonic ms. */
+  untilMs: number
+  untilMonotonicMs: number
 }
 
 /** One request and its answer: what each stage learned, for the stages after it. */
@@ -117,6 +131,11 @@ export class Exchange {
   isOwnAnswer = false
   errorCode: ErrorCode | null = null
   units = 0
+  /** Of a WebSocket. */
+  messagesIn = 0
+  messagesOut = 0
+  /** What events of it said already; null = nothing. */
+  recorded: RecordedUsage | null = null
   /** Why `metering_expr` had no result. */
   meteringError: string | null = null
   /** The event is recorded: nothing may be added to the answer any more. */

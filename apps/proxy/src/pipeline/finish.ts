@@ -1,6 +1,7 @@
+import type { ErrorCode } from '@apigate/errors'
 import { answerHeaders } from './answer-headers.ts'
 import type { Exchange } from './exchange.ts'
-import type { Refusal } from './refusal.ts'
+import { refusal, type Refusal } from './refusal.ts'
 import { hasBody } from './request-body.ts'
 import { meter } from './stages/meter.ts'
 import { record } from './stages/record.ts'
@@ -35,6 +36,17 @@ export function refuse(exchange: Exchange, { code, status, body, headers, closes
     response.writeHead(status, all)
     response.end(body)
   })
+}
+
+/** Ends what is under way: with an error document if nothing of the answer was promised yet, else by the connection. */
+export function cutOff(exchange: Exchange, code: ErrorCode): void {
+  if (exchange.status === 0) {
+    refuse(exchange, refusal(code))
+    return
+  }
+  exchange.errorCode = code
+  exchange.call?.abort()
+  finish(exchange, () => exchange.socket.destroy())
 }
 
 /** Whether the connection can be kept: the body that the client is still sending has an end, and soon. */

@@ -1,8 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { Transform } from 'node:stream'
 import { MeteringError, StreamFacts, type Meter } from '@apigate/core'
-import { WebSocketMessages } from '../upstream/websocket.messages.ts'
 import { decodedNow, textOf } from './json-body.ts'
 
 /** Of each body; what is longer is not metered by its content. */
@@ -41,9 +39,6 @@ export class KeptForMetering {
   requestBody: BodyCopy | null = null
   responseHeaders: IncomingHttpHeaders = {}
   responseBody: BodyCopy | null = null
-  /** Of a WebSocket: from the client, from the upstream. */
-  messagesIn: WebSocketMessages | null = null
-  messagesOut: WebSocketMessages | null = null
   /** Of an answer that is an event stream. */
   stream: StreamCopy | null = null
   readonly #reads: Meter['reads']
@@ -84,15 +79,6 @@ export class KeptForMetering {
     if (this.#reads.sse && /^\s*text\/event-stream\s*(?:;|$)/i.test(headers['content-type'] ?? '')) {
       this.stream = new StreamCopy(coding)
     }
-  }
-
-  /** Before anybody else listens to the sockets: no byte passes unseen. */
-  webSocketOpens(client: Socket, upstream: Socket): void {
-    if (!this.#reads.messages) return
-    const messagesIn = (this.messagesIn = new WebSocketMessages())
-    const messagesOut = (this.messagesOut = new WebSocketMessages())
-    client.on('data', (chunk: Buffer) => messagesIn.read(chunk))
-    upstream.on('data', (chunk: Buffer) => messagesOut.read(chunk))
   }
 
   answerPasses(chunk: Buffer): void {

@@ -74,11 +74,11 @@ export class MeteringFacts implements MeteringContext {
   }
 
   get messagesIn(): number {
-    return this.#kept.messagesIn?.count ?? 0
+    return this.#exchange.messagesIn
   }
 
   get messagesOut(): number {
-    return this.#kept.messagesOut?.count ?? 0
+    return this.#exchange.messagesOut
   }
 }
 

@@ -1,5 +1,5 @@
 import { createServer as createHttpServer } from 'node:http'
-import { connect, createServer, type AddressInfo, type Server } from 'node:net'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { RouteConfig } from '@apigate/core'
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -206,4 +206,92 @@ test('an upgrade to something else is served as if nobody had asked', async () =
   )
   expect(await client.until('{"ok":true}')).toMatch(/^HTTP\/1.1 200/)
   client.socket.destroy()
+})
+
+test('an open WebSocket is recorded every so often, and its events add up to what one would say', async () => {
+  traffic.webSockets.checkpointMs = 30
+  traffic.apply(
+    ...aRouteTo(upstream.url, {
+      pathPattern: '/long',
+      protocol: 'websocket',
+      meteringMode: 'custom',
+      meteringExpr: '10 * messagesIn',
+    }).items,
+  )
+  const socket = await open('/long')
+  for (let sent = 1; sent <= 3; sent++) {
+    const before = traffic.events.length
+    socket.send('12345')
+    await waitFor(() => traffic.events.length >= before + 2)
+  }
+  socket.close()
+  await waitFor(() => traffic.webSockets.size === 0)
+  const sum = (name: 'metered_units' | 'request_bytes' | 'response_bytes') =>
+    traffic.events.reduce((total, event) => total + event[name], 0)
+  expect(sum('metered_units')).toBe(30)
+  expect(sum('request_bytes')).toBe(3 * 11 + 6)
+  expect(sum('response_bytes')).toBe(3 * 7 + 2)
+  const { events } = traffic
+  expect(events.length).toBeGreaterThan(6)
+  for (const event of events) {
+    expect(event).toMatchObject({ status_code: 101, request_id: 'socket-1', error_code: null })
+    expect(event.metered_units).toBeGreaterThanOrEqual(0)
+  }
+  expect(events.map((event) => event.created_at)).toEqual(events.map((event) => event.created_at).toSorted())
+})
+
+test('a suspended owner and an expiring key end a WebSocket with 1008 within a second or two', async () => {
+  const closed = (socket: WebSocket) => new Promise<number>((resolve) => socket.once('close', resolve))
+  const user = customer.items.find(({ kind }) => kind === 'user') as { value: { id: string } }
+  const first = closed(await open())
+  traffic.apply(put('user', { ...user.value, status: 'suspended' } as { id: string }))
+  expect(await first).toBe(1008)
+  traffic.apply(put('user', user.value))
+  traffic.apply(put('key', { ...customer.key.config, expiresAtMs: Date.now() + 500 } as { id: string }))
+  // It is still good for an upgrade.
+  expect(await closed(await open())).toBe(1008)
+})
+
+test('a Close frame never stands amid a frame of the upstream', async () => {
+  let upstreamSocket: Socket | null = null
+  const url = await listening(
+    createServer((socket) => {
+      upstreamSocket = socket
+      socket
+        .on('error', () => {})
+        .once('data', () => {
+          const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+          socket.write(`${head}\x81\x05he`, 'latin1')
+        })
+    }),
+  )
+  traffic.apply(...aRouteTo(url, { pathPattern: '/amid', authRequired: false, protocol: 'websocket' }).items)
+  const client = await rawConnection(traffic.port)
+  client.write('GET /amid HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  await client.until('\x81\x05he')
+  traffic.webSockets.closeAll(1001)
+  ;(upstreamSocket as Socket | null)!.write('llo\x81\x02no', 'latin1')
+  expect((await client.closed()).split('\r\n\r\n').at(-1)).toBe('\x81\x05hello\x88\x02\x03\xe9')
+})
+
+test('what an upstream sends with its 101 reaches the client', async () => {
+  const url = await listening(
+    createServer((socket) => {
+      socket
+        .on('error', () => {})
+        .once('data', () => {
+          const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+          socket.write(`${head}\x81\x05early`, 'latin1')
+        })
+    }),
+  )
+  const metering = { meteringMode: 'custom', meteringExpr: '10 * messagesOut' } as const
+  const route = { pathPattern: '/early', authRequired: false, protocol: 'websocket', ...metering } as const
+  traffic.apply(...aRouteTo(url, route).items)
+  const client = await rawConnection(traffic.port)
+  client.write('GET /early HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  await client.until('\x81\x05early')
+  client.socket.destroy()
+  await waitFor(() => traffic.events.length === 1)
+  expect(traffic.events).toMatchObject([{ metered_units: 10, response_bytes: 7 }])
 })

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import type { Meter } from '@apigate/core'
 import { UpstreamCall } from '../../upstream/upstream.call.ts'
 import type { Exchange } from '../exchange.ts'
-import { refuse } from '../finish.ts'
+import { cutOff, refuse } from '../finish.ts'
 import { KeptForMetering } from '../kept-for-metering.ts'
 import { refusal } from '../refusal.ts'
 import { hasBody } from '../request-body.ts'
@@ -35,7 +35,15 @@ export function forward(exchange: Exchange): void {
     // A stream may be silent for long; its connection is watched by TCP keep-alive instead.
     bodyTimeoutMs: route!.protocol === 'http' ? upstream!.config.timeoutMs : 0,
   }
+  if (route!.protocol !== 'http') watchKey(exchange)
   new UpstreamCall(exchange, upstreamRequest, target).start()
+}
+
+/** A stream may outlive the key that opened it. */
+function watchKey(exchange: Exchange): void {
+  const { keyWatch } = exchange.gateway
+  keyWatch.watch(exchange, (reason) => cutOff(exchange, reason))
+  exchange.response.once('close', () => keyWatch.forget(exchange))
 }
 
 function lengthOf({ headers }: IncomingMessage): number | null {
