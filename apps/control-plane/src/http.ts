@@ -11,6 +11,8 @@ import { Authenticator, isPublic } from './auth/index.ts'
 import {
   checkAccept,
   checkContentType,
+  document,
+  encodeDocument,
   mediaType,
   parseJson,
   parseYaml,
@@ -33,6 +35,8 @@ export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter
     bodyLimit: options.adminBodyBytesMax,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
     genReqId: requestId,
+    // Node would refuse a request without Host itself, and say nothing; see the first hook.
+    http: { requireHostHeader: false },
     // An id in a path may be 133 characters, and the router counts before it decodes.
     routerOptions: { maxParamLength: 512 },
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
@@ -54,10 +58,20 @@ export function installHooks(app: NestFastifyApplication, options: HttpOptions):
     if (routeSettings(route).takesMany) route.bodyLimit = options.operationsBodyBytesMax
   })
 
+  fastify.server.on('checkExpectation', (request, response) => {
+    response.writeHead(417, { 'content-type': mediaType, 'x-request-id': requestId(request), connection: 'close' })
+    const error = errorObject('expectation_failed', 'only 100-continue can be expected', { header: 'Expect' })
+    response.end(encodeDocument(document({ errors: [error] })))
+  })
+
   fastify.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id)
     // RFC 9110 §12.5.5: whether an answer is 406 depends on Accept. Answers hold secrets and change: none may be kept.
     void reply.headers({ vary: 'Accept', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    // RFC 9112 §3.2.
+    if (request.raw.httpVersion === '1.1' && request.headers.host === undefined) {
+      throw ApiError.of('bad_request', 'HTTP/1.1 demands a Host header', { header: 'Host' })
+    }
     if (request.is404) throw unknownTarget(request.method, request.url, allowedMethods(routes, request.url))
     if (!isPublic(request)) await authenticator.authenticate(request)
     const { accept, 'content-type': type, 'content-encoding': encoding } = request.headers
@@ -151,7 +165,7 @@ function rawAnswer(code: string | undefined): string {
     code === 'HPE_HEADER_OVERFLOW' ? 'header_fields_too_large' : 'bad_request',
     code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request took too long' : undefined,
   )
-  const body = JSON.stringify({ jsonapi: { version: '1.1' }, errors: [error] })
+  const body = JSON.stringify(document({ errors: [error] }))
   return [
     `HTTP/1.1 ${error.status} ${error.title}`,
     `Content-Type: ${mediaType}`,

@@ -23,6 +23,7 @@ export const errorCatalogue = {
   payload_too_large: { status: 413, title: 'Payload too large' },
   uri_too_long: { status: 414, title: 'URI too long' },
   unsupported_media_type: { status: 415, title: 'Unsupported media type' },
+  expectation_failed: { status: 417, title: 'Expectation failed' },
   validation_error: { status: 422, title: 'Validation failed' },
   rate_limit_exceeded: { status: 429, title: 'Rate limit exceeded' },
   header_fields_too_large: { status: 431, title: 'Request header fields too large' },

@@ -26,7 +26,8 @@ const operatorsByKind: Record<Attribute['kind'], readonly FilterOperator[]> = {
 }
 
 /**
- * `filter[name]=a,b` and `filter[name][operator]=value`. A relationship is named `user` or `user_id`.
+ * `filter[name]=a,b` and `filter[name][operator]=value`. A relationship is named `user` or `user_id`. In a list `\,` is a comma
+ * and `\\` a backslash; before anything else a backslash is itself.
  *
  * @throws ApiError 400 for an unknown name or operator, or a value that is not of the attribute's kind.
  */
@@ -44,7 +45,7 @@ export function readFilter(
   const operator = operators.find((known) => known === operatorName)
   if (!operator) throw refuse(`"${operatorName}" is not one of ${operators.join(', ')}`)
   const list = operator === 'eq' || operator === 'ne'
-  const [first = '', ...rest] = list ? text.split(',') : [text]
+  const [first = '', ...rest] = list ? splitList(text) : [text]
   const read = (item: string): FilterValue => {
     if (list && item === 'null' && attribute.nullable) return null
     const value = readValue(attribute, item)
@@ -64,6 +65,15 @@ export function filterNames(
     const operators = attribute ? operatorsByKind[attribute.kind] : []
     return attribute && operators.length > 0 ? [{ attribute, operators }] : []
   })
+}
+
+function splitList(text: string): string[] {
+  const items = ['']
+  for (const [token] of text.matchAll(/\\[\\,]|[^]/g)) {
+    if (token === ',') items.push('')
+    else items[items.length - 1] += token.length === 2 && token.startsWith('\\') ? token.slice(1) : token
+  }
+  return items
 }
 
 function filterable(definition: ResourceDefinition, name: string): Attribute | undefined {

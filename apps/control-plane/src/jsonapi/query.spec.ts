@@ -115,6 +115,9 @@ describe('order', () => {
 describe('filters', () => {
   test.each([
     ['filter[name]=a,b', 'name', 'eq', ['a', 'b']],
+    ['filter[name]=a%5C,b,%5C%5C,c', 'name', 'eq', ['a,b', '\\', 'c']],
+    ['filter[name]=C:%5Cx,,%5C', 'name', 'eq', ['C:\\x', '', '\\']],
+    ['filter[name][like]=a%5C,b', 'name', 'like', ['a\\,b']],
     ['filter[name]=null', 'name', 'eq', ['null']],
     ['filter[name][like]=a,b', 'name', 'like', ['a,b']],
     ['filter[size][gte]=-5', 'size', 'gte', [-5]],

@@ -25,6 +25,7 @@ import { PlanInput, planResource, PlansService } from '../resources/plans/index.
 import { RouteInput, routeResource, RoutesService } from '../resources/routes/index.ts'
 import { UpstreamInput, upstreamResource, UpstreamsService } from '../resources/upstreams/index.ts'
 import { UserInput, userResource, UsersService } from '../resources/users/index.ts'
+import { secretNote, WebhookInput, webhookResource, WebhooksService } from '../resources/webhooks/index.ts'
 
 /** What a create made, with what is shown of it this once. */
 export interface Created {
@@ -74,6 +75,13 @@ export const operables: readonly Operable[] = [
   operable(routeResource, RoutesService, RouteInput),
   { ...operable(groupResource, GroupsService, GroupInput), toMany: { members: MembersService } },
   operable(memberResource, MembersService, MemberInput, MemberChanges),
+  {
+    ...{ definition: webhookResource, Service: WebhooksService, Input: WebhookInput, Changes: WebhookInput },
+    create: oneByOne(async (webhooks: WebhooksService, creation, actor) => {
+      const { written, secret } = await webhooks.create(creation, actor)
+      return { row: written.row, meta: { secret, note: secretNote } }
+    }),
+  },
 ]
 
 /** A resource whose service makes one at a time, with nothing that is shown once. */

@@ -120,6 +120,37 @@ test('href works in place of ref, and 204 answers what has no results', async ()
   expect(Number(gone.headers['x-config-revision'])).toBe(await head())
 })
 
+test('groups, their members and webhooks are written, too', async () => {
+  const user = (lid: string) => add('users', { email: `${lid}@example.org` }, { lid })
+  const ref = { type: 'groups', lid: 'g', relationship: 'members' }
+  const answer = await operate([
+    ...[user('owner'), user('one'), user('two')],
+    add('groups', { name: 'Team' }, { lid: 'g', relationships: { owner: { data: { type: 'users', lid: 'owner' } } } }),
+    {
+      ...add('group_members', { role: 'admin' }),
+      data: {
+        ...{ type: 'group_members', lid: 'm', attributes: { role: 'admin' } },
+        relationships: { group: { data: { type: 'groups', lid: 'g' } }, user: { data: { type: 'users', lid: 'one' } } },
+      },
+    },
+    { op: 'update', data: { type: 'group_members', lid: 'm', attributes: { role: 'member' } } },
+    { op: 'remove', ref, data: [{ type: 'group_members', lid: 'm' }] },
+    add('webhooks', { name: 'w', url: 'https://example.com/hook', events: ['*'] }),
+  ])
+  const results = answer.document['atomic:results'] ?? answer.document
+  expect(results).toMatchObject([
+    ...[{}, {}, {}, { data: { type: 'groups' } }, { data: { attributes: { role: 'admin' } } }],
+    ...[
+      { data: { attributes: { role: 'member' } } },
+      {},
+      { data: { meta: { secret: expect.stringMatching(/^whsec_/) } } },
+    ],
+  ])
+  const member = { op: 'update', ref: { type: 'group_members', id: 'gmb_x', relationship: 'group' } }
+  const moved = await operate([{ ...member, data: { type: 'groups', id: 'grp_x' } }])
+  expect([moved.status, sources(moved)]).toEqual([403, [{ pointer: '/atomic:operations/0/ref/relationship' }]])
+})
+
 describe('one that fails undoes all', () => {
   const nothingHappened = async (answer: () => Promise<ApiAnswer>): Promise<ApiAnswer> => {
     const counts = async () => {

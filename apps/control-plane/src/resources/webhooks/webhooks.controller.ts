@@ -25,9 +25,8 @@ import {
 import { DeliveriesService } from './deliveries.service.ts'
 import { RedeliveryInput, SecretRotationInput, WebhookInput } from './webhooks.input.ts'
 import { deliveryResource, webhookResource } from './webhooks.resource.ts'
-import { WebhooksService } from './webhooks.service.ts'
+import { secretNote, WebhooksService } from './webhooks.service.ts'
 
-const note = 'Save this secret securely. It will not be shown again.'
 const secretMeta = {
   type: 'object',
   properties: { secret: { type: 'string', pattern: '^whsec_' }, note: { type: 'string' } },
@@ -58,7 +57,7 @@ export class WebhooksController {
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
     const { written, secret } = await this.webhooks.create(creation, actor)
-    return createdAnswer(webhookResource, query, written, { secret, note })
+    return createdAnswer(webhookResource, query, written, { secret, note: secretNote })
   }
 
   @Patch(':id')
@@ -85,7 +84,7 @@ export class WebhooksController {
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
     const { written, secret } = await this.webhooks.rotateSecret(id, input, actor)
-    return updatedAnswer(webhookResource, query, written, { secret, note })
+    return updatedAnswer(webhookResource, query, written, { secret, note: secretNote })
   }
 
   @Post(':id/test')

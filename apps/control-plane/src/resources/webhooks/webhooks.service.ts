@@ -33,6 +33,9 @@ export interface NewSecret {
 
 const lookUpMsMax = 3_000
 
+/** Shown with a secret. */
+export const secretNote = 'Save this secret securely. It will not be shown again.'
+
 @Injectable()
 export class WebhooksService {
   constructor(
