@@ -1,46 +1,13 @@
-import { gunzipSync } from 'node:zlib'
-import type { ConfigItem } from '@apigate/core'
 import { waitFor } from '@apigate/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestApi, type TestApi } from '../api.fixture.ts'
-import { buildSnapshot } from '../config-publisher/snapshot.builder.ts'
+import { expectConsistency } from '../consistency.fixture.ts'
 
 let api: TestApi
 beforeAll(async () => {
   api = await startTestApi()
 })
 afterAll(() => api?.stop())
-
-/** What a worker holds that applied every change from the first one on. */
-async function folded(): Promise<Map<string, unknown>> {
-  const held = new Map<string, unknown>()
-  const changes = await api.database.prisma.configChange.findMany({ orderBy: { revision: 'asc' } })
-  for (const item of changes.flatMap(({ items }) => items as unknown as ConfigItem[])) {
-    if (item.op === 'put') held.set(`${item.kind} ${item.value.id}`, item.value)
-    else held.delete(`${item.kind} ${item.id}`)
-  }
-  return held
-}
-
-/** What a worker holds that boots now. */
-async function booted(): Promise<Map<string, unknown>> {
-  const { body } = await buildSnapshot(api.database.prisma)
-  const [, ...lines] = gunzipSync(body).toString().trimEnd().split('\n')
-  const items = lines.map((line) => JSON.parse(line) as ConfigItem & { op: 'put' })
-  return new Map(items.map(({ kind, value }) => [`${kind} ${value.id}`, value]))
-}
-
-async function expectConsistency(): Promise<void> {
-  expect(await folded()).toEqual(await booted())
-  const { prisma } = api.database
-  const changes = await prisma.configChange.findMany({ orderBy: { revision: 'asc' }, select: { revision: true } })
-  const { revision } = await prisma.configHead.findUniqueOrThrow({ where: { id: 1 } })
-  const gapless = Array.from({ length: Number(revision) }, (_, index) => BigInt(index + 1))
-  expect(changes.map((change) => change.revision)).toEqual(gapless)
-  const audited = await prisma.auditEvent.groupBy({ by: ['configRevision'], orderBy: { configRevision: 'asc' } })
-  expect(audited.map((row) => row.configRevision)).toEqual(gapless)
-  expect(await prisma.plan.count({ where: { isDefault: true } })).toBe(1)
-}
 
 test('two hundred writes at once leave a history that folds into the tables', async () => {
   const count = 20
@@ -78,7 +45,7 @@ test('two hundred writes at once leave a history that folds into the tables', as
   const answers = await Promise.all(writes.map((write) => write()))
   const statuses = new Set(answers.map(({ status }) => status))
   expect([...statuses].filter((status) => ![200, 201, 204, 404, 409].includes(status))).toEqual([])
-  await expectConsistency()
+  await expectConsistency(api.database)
 }, 60_000)
 
 /** Waits until so many sessions wait for a lock. */
@@ -105,7 +72,7 @@ test('a user is deleted while the ledger notes the use of the keys, without a de
   await ledger.query('COMMIT')
   ledger.release()
   expect((await deleted).status).toBe(204)
-  await expectConsistency()
+  await expectConsistency(api.database)
 })
 
 test('a write that loses a deadlock is tried again', async () => {
@@ -144,7 +111,7 @@ test.each([
       // A key goes with its user.
       ...(collection === 'api-keys' ? [[204, 201]] : []),
     ]).toContainEqual([gone.status, made.status])
-    await expectConsistency()
+    await expectConsistency(api.database)
     if (made.status === 201) await api.call('DELETE', `/api/${collection}/${made.document.data.id}`)
     for (const rest of ['plans/plan_x', 'users/usr_x', 'upstreams/ups_x']) await api.call('DELETE', `/api/${rest}`)
   }

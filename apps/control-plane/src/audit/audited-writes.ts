@@ -8,6 +8,7 @@ import { Database, databaseProblem, type Transaction } from '../persistence/inde
 import { appendWebhookEvents, type WebhookEvent } from '../webhook-outbox/index.ts'
 import type { AuditEntry } from './audit-entry.ts'
 import { AuditRepository } from './audit.repository.ts'
+import { WriteQueue } from './write.queue.ts'
 
 /** What a write did, for the audit trail and for the workers. */
 export interface Effect<R> {
@@ -26,12 +27,18 @@ interface UnitOfWork {
 }
 
 const triesMax = 3
+/** Half of the pool, for all of them end with the same lock: more would gain nothing. The other half is for reads. */
+const writesAtOnce = 5
+const waitMsMax = 30_000
 /** Of many writes as one; a single one has the database's own limit. */
 const togetherMsMax = 120_000
 
 /** The way of every admin write: resource, audit trail and configuration change commit together or not at all. */
 @Injectable()
 export class AuditedWrites {
+  private readonly queue = new WriteQueue(writesAtOnce, waitMsMax)
+  /** Those wait for each other in the database, too. */
+  private readonly many = new WriteQueue(1, waitMsMax)
   private readonly units = new AsyncLocalStorage<UnitOfWork>()
 
   constructor(
@@ -46,7 +53,7 @@ export class AuditedWrites {
   async run<R>(actor: Actor, work: (tx: Transaction) => Promise<Effect<R>>): Promise<Written<R>> {
     const unit = this.units.getStore()
     if (unit !== undefined) return { row: await join(unit, work), revision: 0n }
-    return this.transaction(actor, (own) => join(own, work))
+    return this.queue.run(() => this.transaction(actor, (own) => join(own, work)))
   }
 
   /**
@@ -59,7 +66,7 @@ export class AuditedWrites {
       await this.audit.lockMany(unit.tx)
       return this.units.run(unit, work)
     }
-    return this.transaction(actor, joined, togetherMsMax)
+    return this.many.run(() => this.transaction(actor, joined, togetherMsMax))
   }
 
   private async transaction<T>(
