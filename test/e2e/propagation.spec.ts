@@ -49,6 +49,42 @@ describe.each(modes)('%s: what an admin changes reaches the proxy', (mode) => {
     await becomes(404, system.sampleKey, '/short')
   })
 
+  test("a group's key works, is refused by name while the group is suspended, and goes with the group", async () => {
+    const owner = await create('users', { email: `owner-${mode}@example.com`, plan_id: 'plan_sample' })
+    const group = await create('groups', { name: `group ${mode}`, owner_id: owner.id, plan_id: 'plan_sample' })
+    const { meta } = await create('api-keys', { group_id: group.id })
+    await becomes(200, meta.key)
+    // The suspension of the owner is not that of the group.
+    await system.admin('PATCH', `/api/users/${owner.id}`, { status: 'suspended' })
+    await system.admin('PATCH', `/api/groups/${group.id}`, { status: 'suspended' })
+    await becomes(403, meta.key)
+    const refused = await fetch(`${system.proxyUrl}/echo/x`, { headers: { 'x-api-key': meta.key } })
+    expect(await refused.text()).toContain('group_suspended')
+    await system.admin('PATCH', `/api/groups/${group.id}`, { status: 'active' })
+    await becomes(200, meta.key)
+    await waitFor(async () => {
+      const { document } = await system.admin(
+        'GET',
+        `/api/usage-events?filter[group]=${group.id}&filter[status_code]=200`,
+      )
+      return document.meta.total >= 2
+    })
+    expect((await system.admin('DELETE', `/api/groups/${group.id}`)).status).toBe(204)
+    await becomes(401, meta.key)
+  })
+
+  test('a rotated key and its successor both work for the overlap, and the successor alone without one', async () => {
+    const first = await create('api-keys', { user_id: 'usr_sample' })
+    await becomes(200, first.meta.key)
+    const second = await create(`api-keys/${first.id}/rotate`, { overlap_seconds: 3600 })
+    await becomes(200, second.meta.key)
+    expect(await callStatus(first.meta.key)).toBe(200)
+    const third = await create(`api-keys/${second.id}/rotate`, {})
+    await becomes(200, third.meta.key)
+    await becomes(401, second.meta.key)
+    expect(await callStatus(first.meta.key)).toBe(200)
+  })
+
   test('ten thousand keys that are made in one call are one revision, and the proxy takes each of them', async () => {
     const plan = await create('plans', { name: `Unlimited ${mode}`, rate_limit_per_minute: 0 })
     const user = await create('users', { email: `import-${mode}@example.com`, plan_id: plan.id })

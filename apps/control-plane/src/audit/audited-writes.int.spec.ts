@@ -89,6 +89,19 @@ test('a write that loses a deadlock is tried again', async () => {
   expect([status, document.data?.attributes.name]).toEqual([200, 'dead or alive'])
 })
 
+test('reads go on while a burst of writes waits', async () => {
+  await api.create('users', { id: 'usr_burst', email: 'burst@example.com' })
+  const other = await api.database.pool.connect()
+  await other.query('BEGIN; SELECT FROM config_head FOR UPDATE')
+  const writes = Array.from({ length: 30 }, (_, n) => api.call('PATCH', '/api/users/usr_burst', { name: String(n) }))
+  await blocked(5)
+  expect((await api.call('GET', '/api/users/usr_burst')).status).toBe(200)
+  await other.query('COMMIT')
+  other.release()
+  expect(new Set((await Promise.all(writes)).map(({ status }) => status))).toEqual(new Set([200]))
+  await expectConsistency(api.database)
+})
+
 test.each([
   ['a plan goes while a user is put on it', 'plans/plan_x', 'users', { email: 'x@example.com', plan_id: 'plan_x' }],
   ['a user goes while a key is made for them', 'users/usr_x', 'api-keys', { user_id: 'usr_x' }],
