@@ -4,6 +4,7 @@ import { startSystem, type RunningSystem } from '../e2e/system.ts'
 import { runAutobahn, type AutobahnCase } from './autobahn.ts'
 import { runGatewayApi, type GatewayCase, type GatewayRoute } from './gateway-api.ts'
 import { runHttpRequests, type HttpRequestCase } from './http-requests.ts'
+import { runLlmStreams, type LlmStreamCase } from './llm-streams.ts'
 import type { Outcome, Verdict } from './verdict.ts'
 
 const given = process.argv[2]
@@ -39,6 +40,7 @@ const suites: Suite[] = [
     },
   ],
   ['autobahn', (system) => runAutobahn(system, linesOf<AutobahnCase>('autobahn.jsonl'))],
+  ['llm-streams', (system) => runLlmStreams(system, linesOf<LlmStreamCase>('llm-streams.jsonl'))],
 ]
 
 // Clients that send half a request are cut off soon, and nobody else's data is in the way.
