@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { chromium } from 'playwright-core'
+import { chromium, type Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { findProgram, programEnv } from '../../scripts/debian-packages.mjs'
 import { modes, startSystem, type RunningSystem } from './system.ts'
@@ -44,11 +44,7 @@ describe.each(modes)('%s: clients that were not written for it', (mode) => {
   })
 
   test('a browser uses EventSource and WebSocket', async () => {
-    const browser = await chromium.launch({
-      executablePath: findProgram('chromium-headless-shell'),
-      env: programEnv(),
-      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
-    })
+    const browser = await launchBrowser()
     try {
       const page = await browser.newPage()
       await page.goto(`${system.proxyUrl}/try/demo`)
@@ -64,6 +60,43 @@ describe.each(modes)('%s: clients that were not written for it', (mode) => {
     }
   })
 
+  test('a browser that has signed in writes from a page of the API, not from a neighbour’s', async () => {
+    const [, email, password] = /sign in {4}(\S+), password (\S+) /.exec(system.printed) ?? []
+    const browser = await launchBrowser()
+    try {
+      const context = await browser.newContext()
+      const page = await context.newPage()
+      await page.goto(`${system.adminUrl}/healthz`)
+      const send = (method: string, url: string, body: object | null) =>
+        page.evaluate(
+          async ([method, url, body]) => {
+            const headers = { 'content-type': 'application/json' }
+            return (await fetch(url, { method, headers, body: body && JSON.stringify(body) })).status
+          },
+          [method, url, body] as const,
+        )
+      expect(await send('POST', '/auth/login', { email, password })).toBe(201)
+      expect(await page.evaluate('document.cookie')).toBe('')
+      expect(await send('GET', '/auth/me', null)).toBe(200)
+      expect(await send('POST', '/api/plans', {})).toBe(422)
+
+      // Another port is another origin, but the same site: the cookie goes along.
+      const neighbour = await context.newPage()
+      await neighbour.goto(`${system.proxyUrl}/try/demo`)
+      const refused = neighbour.waitForResponse(`${system.adminUrl}/auth/logout`)
+      await neighbour.evaluate(
+        (url) => fetch(url, { method: 'POST', mode: 'no-cors', credentials: 'include' }),
+        `${system.adminUrl}/auth/logout`,
+      )
+      expect((await refused).status()).toBe(403)
+      expect(await send('GET', '/auth/me', null)).toBe(200)
+      expect(await send('POST', '/auth/logout', null)).toBe(204)
+      expect(await send('GET', '/auth/me', null)).toBe(401)
+    } finally {
+      await browser.close()
+    }
+  })
+
   test('a WebSocket client with a key gets through, one without is refused', async () => {
     const address = `${system.proxyUrl.replace('http', 'ws')}/socket/x`
     const opened = await socketOutcome(address, { 'x-api-key': system.sampleKey })
@@ -71,6 +104,14 @@ describe.each(modes)('%s: clients that were not written for it', (mode) => {
     expect(await socketOutcome(address, {})).toBe('refused')
   })
 })
+
+function launchBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: findProgram('chromium-headless-shell'),
+    env: programEnv(),
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  })
+}
 
 /** What a WebSocket that sends `hello` receives after the greeting, or `refused`. */
 function socketOutcome(address: string, headers: Record<string, string>): Promise<string> {

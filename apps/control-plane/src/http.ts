@@ -7,7 +7,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
 import type { ConnectionError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { mountAdminSurface } from './admin-surface.ts'
-import { Authenticator, isPublic } from './auth/index.ts'
+import { Authenticator, isPublic, isPublicRoute } from './auth/index.ts'
 import {
   checkAccept,
   checkContentType,
@@ -20,6 +20,9 @@ import {
   withPrecondition,
   yamlType,
 } from './jsonapi/index.ts'
+
+/** Who is not known yet gets no more room than it takes to sign in. */
+const publicBodyBytesMax = 16_384
 
 export interface HttpOptions {
   adminBodyBytesMax: number
@@ -54,6 +57,9 @@ export function installHooks(app: NestFastifyApplication, options: HttpOptions):
   const authenticator = app.get(Authenticator)
   const routes = trackRoutes(fastify)
   mountAdminSurface(fastify)
+  fastify.addHook('onRoute', (route) => {
+    if (isPublicRoute(route)) route.bodyLimit = publicBodyBytesMax
+  })
   fastify.addHook('onRoute', (route) => {
     if (routeSettings(route).takesMany) route.bodyLimit = options.operationsBodyBytesMax
   })

@@ -21,7 +21,11 @@ export const SessionOnly = (): MethodDecorator => RouteConfig({ sessionOnly: tru
 export const ForScope = (scope: Scope): MethodDecorator => RouteConfig({ scope } satisfies Access)
 
 export function isPublic(request: FastifyRequest): boolean {
-  return accessTo(request).public === true
+  return isPublicRoute(request.routeOptions)
+}
+
+export function isPublicRoute({ config }: { config?: unknown }): boolean {
+  return (config as Access | undefined)?.public === true
 }
 
 /** The same of a controller's method. */

@@ -111,6 +111,12 @@ describe('signing in', () => {
     expect(JSON.stringify(answer.document)).not.toContain('xxxx')
   })
 
+  test('reads no more of a stranger than it takes', async () => {
+    const body = { email: 'admin@example.com', password }
+    expect((await api.logIn(JSON.stringify(body).padEnd(16_384), { 'content-type': mediaType })).status).toBe(201)
+    expect((await api.logIn(JSON.stringify(body).padEnd(16_385), { 'content-type': mediaType })).status).toBe(413)
+  })
+
   test('renews a hash that was made at another cost', async () => {
     await api.createAdmin('old')
     // Of "correct horse battery staple" and a salt of 16 zero bytes, with 64 KiB and one pass.
