@@ -28,12 +28,12 @@ const relocatedDir = '/var/lib/apigate'
 const ephemeralSettings = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off']
 
 /**
- * Starts PostgreSQL on a free loopback port, on the data in `dir` (made when it is not there).
+ * Starts PostgreSQL on a loopback port (a free one, if none is named), on the data in `dir` (made when it is not there).
  *
- * @param {{ dir: string, ephemeral?: boolean, onExit?: (output: string) => void }} options
+ * @param {{ dir: string, port?: number, ephemeral?: boolean, onExit?: (output: string) => void }} options
  * @returns {Promise<{ url: string, pid: number, stop: () => Promise<void> }>}
  */
-export async function startEmbeddedPostgres({ dir, ephemeral = false, onExit = () => {} }) {
+export async function startEmbeddedPostgres({ dir, port, ephemeral = false, onExit = () => {} }) {
   const place = asOrdinaryUser(nativeFiles(), dir, ephemeral)
   mkdirSync(path.dirname(place.dir), { recursive: true })
   // Beside the data, readable by its owner only: other users of this machine can reach the port too.
@@ -43,7 +43,7 @@ export async function startEmbeddedPostgres({ dir, ephemeral = false, onExit = (
   let lastError
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
-      return await launch(place, { port: await freePort(), password, ephemeral, onExit })
+      return await launch(place, { port: port ?? (await freePort()), password, ephemeral, onExit })
     } catch (error) {
       lastError = error // another process may have taken the port in between
     }

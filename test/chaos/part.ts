@@ -1,0 +1,70 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { openSync } from 'node:fs'
+import { connect } from 'node:net'
+import { waitFor } from '@apigate/testing'
+
+/** One process of the system, that can be killed, stopped and started again with the same settings and data. */
+export interface Part {
+  readonly name: string
+  start(): Promise<void>
+  /** SIGKILL, to the process and its children. */
+  kill(): Promise<void>
+  /** SIGSTOP until `resume`. */
+  pause(): void
+  resume(): void
+}
+
+export interface PartOptions {
+  name: string
+  file: string
+  args: string[]
+  env?: NodeJS.ProcessEnv
+  logFile: string
+  /** It answers here when it works: an HTTP URL, or a port that takes connections. */
+  ready: string | number
+}
+
+const startupMs = 60_000
+
+export function partOf({ name, file, args, env = process.env, logFile, ready }: PartOptions): Part {
+  let child: ChildProcess | null = null
+  const signal = (which: NodeJS.Signals): void => {
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+    try {
+      process.kill(-child.pid, which)
+    } catch {
+      // It has just ended.
+    }
+  }
+  return {
+    name,
+    async start() {
+      const log = openSync(logFile, 'a')
+      // A process group of its own, so that a signal reaches its children too.
+      const started = spawn(file, args, { env, stdio: ['ignore', log, log], detached: true })
+      child = started
+      started.on('error', () => {})
+      await waitFor(() => answers(ready), { timeoutMs: startupMs, what: `${name}, see ${logFile}:` })
+    },
+    async kill() {
+      const ended = child
+      if (ended === null || ended.exitCode !== null || ended.signalCode !== null) return
+      const exit = new Promise((resolve) => ended.once('exit', resolve))
+      signal('SIGKILL')
+      await exit
+    },
+    pause: () => signal('SIGSTOP'),
+    resume: () => signal('SIGCONT'),
+  }
+}
+
+async function answers(ready: string | number): Promise<boolean> {
+  if (typeof ready === 'string') return (await fetch(ready, { signal: AbortSignal.timeout(2_000) })).ok
+  return new Promise((resolve) => {
+    const socket = connect(ready, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.on('error', () => resolve(false))
+  })
+}
