@@ -135,6 +135,9 @@ export default defineConfig({
     // Answers are read as a client that knows nothing of our types would.
     { files: ['test/**', '**/*.fixture.ts'], rules: { 'typescript/no-explicit-any': 'off' } },
     // What a person runs in a terminal may write to it.
-    { files: ['scripts/**', 'bench/**', 'test/conformance/run.ts', 'test/chaos/main.ts'], rules: { 'no-console': 'off' } },
+    {
+      files: ['scripts/**', 'bench/**', 'test/conformance/run.ts', 'test/chaos/main.ts'],
+      rules: { 'no-console': 'off' },
+    },
   ],
 })

@@ -16,7 +16,8 @@ import { ensureUsagePartitions } from './usage.partitions.ts'
 import { raiseThresholds } from './usage.thresholds.ts'
 import { tidyLedger } from './usage.upkeep.ts'
 
-const batchesAtOnce = 4
+/** The ledger writes those that wait together. */
+const batchesAtOnce = 24
 /** Partitions are made two months ahead; looking more often than daily makes up for a database that was away. */
 const upkeepEveryMs = 3_600_000
 /** For thresholds that were reached when whoever wrote them ended before it told of them. */

@@ -94,10 +94,12 @@ const sumsOfInserted = `), hours AS MATERIALIZED (
 )`
 
 /**
- * One batch into the ledger, in one statement and so in one transaction and one round trip.
+ * Batches into the ledger, in one statement and so in one transaction and one round trip. Several at once, because the sums
+ * of a busy key are then written once for all of them.
  *
- * Parameters: the events' JSON text as it came, worker, epoch, first, last. One row comes back: `is_sound` (false: nothing
- * was written), `inserted`, and the range of the worker's epoch that is in the ledger around this batch.
+ * Parameters, an element for each batch: the events' JSON texts as they came, worker, epoch, first, last. A row for each
+ * comes back, in their order: `is_sound` (false: nothing of it was written), the range of the worker's epoch that is in the
+ * ledger around it, and of all of them `inserted` and `is_to_raise`.
  *
  * - What is counted is what was inserted (RETURNING), so that sums and events cannot part. Repeats are left out twice:
  *   by `seen`, which outlives the partitions of old months, and by the primary key, which also holds against a batch
@@ -105,16 +107,22 @@ const sumsOfInserted = `), hours AS MATERIALIZED (
  * - Events are inserted in sequence order, for the same reason as sums in key order.
  */
 export const ingestStatement = `
-WITH batch AS MATERIALIZED (
-  SELECT * FROM ROWS FROM (json_to_recordset($1::json) AS (
+WITH texts AS MATERIALIZED (
+  SELECT given.*, (SELECT seen FROM usage_marks AS held WHERE held.worker = given.worker AND held.epoch = given.epoch)
+  FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
+    AS given(events, worker, epoch, first, last, n)
+), batch AS MATERIALIZED (
+  SELECT texts.n, texts.worker, texts.epoch, texts.first, texts.seen, event.*
+  FROM texts, ROWS FROM (json_to_recordset(texts.events::json) AS (
     seq bigint, id text, created_at timestamptz(3), user_id text, group_id text, api_key_id text, plan_id text,
     route_id text, upstream_id text, method text, path text, status_code integer, latency_ms integer,
     request_bytes bigint, response_bytes bigint, metered_units bigint, error_code text, metering_error text,
-    request_id text, config_revision bigint, client_ip text)) WITH ORDINALITY
+    request_id text, config_revision bigint, client_ip text)) WITH ORDINALITY AS event
 ), soundness AS MATERIALIZED (
-  SELECT count(*) = $5::bigint - $4::bigint + 1 AND bool_and(coalesce(
-    seq = $4::bigint + ordinality - 1
-    AND id = 'evt_' || $2::text || '_' || $3::bigint || '_' || seq
+  SELECT texts.n, texts.worker, texts.epoch, texts.first, texts.last,
+    count(ordinality) = texts.last - texts.first + 1 AND bool_and(coalesce(
+    seq = batch.first + ordinality - 1
+    AND id = 'evt_' || batch.worker || '_' || batch.epoch || '_' || seq
     AND created_at >= '2000-01-01Z' AND created_at < '2200-01-01Z'
     AND status_code BETWEEN 100 AND 599
     AND latency_ms >= 0
@@ -123,7 +131,8 @@ WITH batch AS MATERIALIZED (
     AND metered_units BETWEEN 0 AND ${usageBounds.meteredUnitsMax}
     AND config_revision >= 0
     AND method IS NOT NULL AND path IS NOT NULL AND request_id IS NOT NULL, false)) AS is_sound
-  FROM batch
+  FROM texts LEFT JOIN batch ON batch.n = texts.n
+  GROUP BY 1, 2, 3, 4, 5
 ), inserted AS (
   INSERT INTO usage_events (
     id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
@@ -132,24 +141,24 @@ WITH batch AS MATERIALIZED (
     id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
     request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip
   FROM batch
-  WHERE (SELECT is_sound FROM soundness)
-    AND NOT coalesce((SELECT seen FROM usage_marks WHERE worker = $2::text AND epoch = $3::bigint) @> seq, false)
-  ORDER BY seq
+  WHERE n IN (SELECT n FROM soundness WHERE is_sound) AND NOT coalesce(seen @> seq, false)
+  ORDER BY worker, epoch, seq
   ON CONFLICT DO NOTHING
   RETURNING created_at, user_id, group_id, api_key_id, route_id, status_code, request_bytes, response_bytes, metered_units
 ${sumsOfInserted}, mark AS (
   INSERT INTO usage_marks AS held (worker, epoch, seen)
-  SELECT $2::text, $3::bigint, int8multirange(int8range($4::bigint, $5::bigint, '[]')) FROM soundness WHERE is_sound
+  SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM soundness WHERE is_sound GROUP BY 1, 2 ORDER BY 1, 2
   ON CONFLICT (worker, epoch) DO UPDATE SET seen = held.seen + excluded.seen, updated_at = now()
-  RETURNING seen
+  RETURNING worker, epoch, seen
 )
 SELECT
-  soundness.is_sound, (SELECT count(*)::integer FROM inserted) AS inserted,
+  coalesce(soundness.is_sound, false) AS is_sound, (SELECT count(*)::integer FROM inserted) AS inserted,
   (SELECT coalesce(bool_or(is_to_raise), false) FROM periods) AS is_to_raise, lower(around)::text AS mark_first,
   (upper(around) - 1)::text AS mark_last
 FROM soundness
-LEFT JOIN mark ON true
-LEFT JOIN LATERAL unnest(mark.seen) AS around ON around @> $4::bigint
+LEFT JOIN mark USING (worker, epoch)
+LEFT JOIN LATERAL unnest(mark.seen) AS around ON around @> soundness.first
+ORDER BY soundness.n
 `
 
 /**

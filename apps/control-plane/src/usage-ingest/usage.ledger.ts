@@ -40,9 +40,26 @@ export interface MeteredEvent {
 const dataFaultClasses = new Set(['22', '54'])
 const refusedTextMax = 100_000
 
+/** More at once would wait for each other's rows of sums. */
+const statementsAtOnce = 2
+const batchesInStatement = 16
+
+interface Written {
+  inserted: number
+  mark: UsageMark
+}
+
+interface Waiting {
+  batch: UsageBatch
+  resolve: (written: Written | null) => void
+  reject: (error: unknown) => void
+}
+
 /** Usage events with their sums, quota counts and worker marks in PostgreSQL. */
 export class UsageLedger {
   readonly #database: Database
+  readonly #waiting: Waiting[] = []
+  #statements = 0
 
   constructor(database: Database) {
     this.#database = database
@@ -52,11 +69,12 @@ export class UsageLedger {
    * Writes a batch. What the ledger has already is left out, so that a repeat changes nothing. An event with values that no
    * event can have is set aside by itself, in `usage_refused`, and marked like the others.
    *
-   * @returns how many events were new, and what the worker may now forget.
+   * @returns how many events were new (of batches that were written together: told with one of them), and what the worker
+   * may now forget.
    * @throws RefusedBatchError when the text is not the events `first`..`last`, one each. Any other error is the database's,
    * and the batch may be tried again.
    */
-  async write(batch: UsageBatch): Promise<{ inserted: number; mark: UsageMark }> {
+  async write(batch: UsageBatch): Promise<Written> {
     const written = await this.#insert(batch)
     if (written !== null) return written
     const events = eventsOf(batch)
@@ -82,29 +100,56 @@ export class UsageLedger {
     return new Set(rows[0]?.fresh)
   }
 
-  /** Null when something in it is not sound. */
-  async #insert({
-    worker,
-    epoch,
-    first,
-    last,
-    events,
-  }: UsageBatch): Promise<{ inserted: number; mark: UsageMark } | null> {
-    let row: IngestRow | undefined
+  /** Null when something in it is not sound. Batches that come while others are being written go together in one statement. */
+  #insert(batch: UsageBatch): Promise<Written | null> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, resolve, reject })
+      void this.#writeWaiting()
+    })
+  }
+
+  async #writeWaiting(): Promise<void> {
+    if (this.#statements === statementsAtOnce || this.#waiting.length === 0) return
+    this.#statements += 1
+    const group = this.#waiting.splice(0, batchesInStatement)
     try {
-      const { rows } = await this.#database.pool.query<IngestRow>({
-        name: 'ingest-usage',
-        text: ingestStatement,
-        values: [events, worker, epoch, first, last],
-      })
-      row = rows[0]
+      const written = await this.#insertGroup(group.map(({ batch }) => batch))
+      for (const [n, { resolve }] of group.entries()) resolve(written[n] ?? null)
     } catch (error) {
-      if (error instanceof DatabaseError && dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) return null
-      throw error
+      for (const { reject } of group) reject(error)
+    } finally {
+      this.#statements -= 1
+      void this.#writeWaiting()
     }
-    if (!row?.is_sound) return null
-    if (row.is_to_raise) await this.#raise()
-    return { inserted: row.inserted, mark: markOf(worker, epoch, row) }
+  }
+
+  async #insertGroup(group: readonly UsageBatch[]): Promise<(Written | null)[]> {
+    let rows: IngestRow[]
+    try {
+      const values = [
+        group.map(({ events }) => events),
+        group.map(({ worker }) => worker),
+        group.map(({ epoch }) => epoch),
+        group.map(({ first }) => first),
+        group.map(({ last }) => last),
+      ]
+      ;({ rows } = await this.#database.pool.query<IngestRow>({ name: 'ingest-usage', text: ingestStatement, values }))
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || !dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) throw error
+      if (group.length === 1) return [null]
+      // One of them is at fault: each by itself.
+      const alone: (Written | null)[] = []
+      for (const batch of group) alone.push(...(await this.#insertGroup([batch])))
+      return alone
+    }
+    if (rows.some(({ is_to_raise }) => is_to_raise)) await this.#raise()
+    // What is new in all of them is told with the first that was written.
+    const firstSound = rows.findIndex(({ is_sound }) => is_sound)
+    return rows.map((row, n) =>
+      row.is_sound
+        ? { inserted: n === firstSound ? row.inserted : 0, mark: markOf(group[n]!.worker, group[n]!.epoch, row) }
+        : null,
+    )
   }
 
   /** The events are in the ledger: what cannot be told now, the jobs process tells within a minute. */
@@ -112,7 +157,7 @@ export class UsageLedger {
     await raiseThresholds(this.#database).catch(() => {})
   }
 
-  async #refuse({ worker, epoch, first }: UsageBatch, event: unknown): Promise<{ inserted: number; mark: UsageMark }> {
+  async #refuse({ worker, epoch, first }: UsageBatch, event: unknown): Promise<Written> {
     // As ASCII: what PostgreSQL refuses in the event, it must take here.
     const text = JSON.stringify(event)
       .replaceAll(/[^\u0020-\u007e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
