@@ -127,9 +127,10 @@ export class AnswerRelay {
   }
 
   end(trailers: IncomingHttpHeaders): void {
-    this.#exchange.kept?.answerEnds()
+    const { kept, isFinished } = this.#exchange
+    kept?.answerEnds()
     if (this.#body === null) this.#end(trailers)
-    else void this.#endWith(this.#body)
+    else if (!isFinished) void this.#endWith(this.#body)
   }
 
   /** The whole body is here: what becomes of it goes out at once. */

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import * as zlib from 'node:zlib'
-import { changeBody, parseJsonText, writeJsonText, type TransformPart, type VariableSource } from '@apigate/core'
+import { changeBody, parseJsonText, type TransformPart, type VariableSource } from '@apigate/core'
 
 /** `unknown`: a coding that is not decoded here. `broken`: not what its coding says. */
 export type DecodingProblem = 'unknown' | 'broken' | 'too_large'
@@ -91,10 +91,9 @@ export function textOf(bytes: Buffer): string | null {
 /** The changed body, or null when it stays as it is: it is no JSON, or nothing in it was to be changed. */
 export function changedJson(bytes: Buffer, parts: readonly TransformPart[], source: VariableSource): Buffer | null {
   const text = textOf(bytes)
-  const before = text === null ? undefined : parseJsonText(text)
-  if (before === undefined) return null
-  let after: unknown = before
-  for (const { body } of parts) if (body !== null) after = changeBody(body, after, source)
-  const changed = after === before ? undefined : writeJsonText(after)
-  return changed === undefined ? null : Buffer.from(changed)
+  const json = text === null ? null : parseJsonText(text)
+  if (json === null) return null
+  let changed = json.value
+  for (const { body } of parts) if (body !== null) changed = changeBody(body, changed, source)
+  return changed === json.value ? null : Buffer.from(json.write(changed))
 }

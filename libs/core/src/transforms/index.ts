@@ -13,7 +13,7 @@
  */
 export { changeBody, type BodyChanges } from './body-changes.ts'
 export { changeHeaders, type HeaderChanges } from './header-changes.ts'
-export { parseJsonText, writeJsonText } from './json-text.ts'
+export { parseJsonText, type ParsedJson } from './json-text.ts'
 export { changeQuery, decodeFormText, type QueryChanges } from './query-changes.ts'
 export { compileTransform, type Transform, type TransformPart } from './transform.ts'
 export type { TransformProblem } from './transform-problem.ts'

@@ -182,6 +182,15 @@ describe('a request transform', () => {
     expect(JSON.stringify(sent().rawHeaders)).not.toContain(customer.key.clear)
   })
 
+  test('a second Content-Type does not get a body past it', async () => {
+    route({ requestTransform: { body: { set: { a: 2 } } } })
+    const client = await rawConnection(traffic.port)
+    const types = 'Content-Type: text/plain\r\nContent-Type: application/json\r\n'
+    client.write(`POST ${path}/ HTTP/1.1\r\nHost: a\r\n${types}Content-Length: 7\r\nConnection: close\r\n\r\n{"a":1}`)
+    await client.closed()
+    expect(sent().body.toString()).toBe('{"a":2}')
+  })
+
   test('never hands the key on, and never gets past the upstream’s credentials', async () => {
     const sealed = {
       authType: 'header',

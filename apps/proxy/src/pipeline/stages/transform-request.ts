@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { changeQuery } from '@apigate/core'
 import { readClientBody } from '../client-body.ts'
 import type { Exchange } from '../exchange.ts'
@@ -18,8 +19,12 @@ export function transformRequest(exchange: Exchange): Refusal | null | Promise<R
   const { request, requestChanges } = exchange
   if (requestChanges === null) return null
   const changesBody = requestChanges.some(({ body }) => body !== null)
-  const isRead = changesBody && hasBody(request) && isJsonType(request.headers['content-type'])
-  return isRead ? transformBody(exchange) : null
+  return changesBody && hasBody(request) && isJson(request) ? transformBody(exchange) : null
+}
+
+/** A client that sends two types must not choose which of them counts here and which at the upstream. */
+function isJson(request: IncomingMessage): boolean {
+  return request.headersDistinct['content-type']?.some(isJsonType) === true
 }
 
 /** What of the transform applies to the request, and the query that comes of it. */
