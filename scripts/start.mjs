@@ -63,6 +63,8 @@ async function start() {
       process.env.APIGATE_ENCRYPTION_KEY || keptSecret(dataDir, 'encryption.key', newEncryptionKey),
     // One worker and nobody balancing in front: nothing has to notice that it is leaving.
     APIGATE_DRAIN_SECONDS: process.env.APIGATE_DRAIN_SECONDS || '0',
+    // A receiver of webhooks that is being written runs on this machine.
+    APIGATE_WEBHOOK_ALLOW: process.env.APIGATE_WEBHOOK_ALLOW || '127.0.0.0/8,::1',
   }
   for (const { setting, port } of Object.values(ports)) env[setting] = String(port)
   const { applyMigrations } = await import('@apigate/platform')

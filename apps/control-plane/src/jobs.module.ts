@@ -3,6 +3,7 @@ import { Module, type DynamicModule } from '@nestjs/common'
 import { ConfigPublisherModule } from './config-publisher/index.ts'
 import type { ControlPlaneConfig } from './config.ts'
 import { HealthRepository } from './health/index.ts'
+import { HousekeepingModule } from './housekeeping/index.ts'
 import { JobsStatus } from './jobs.status.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { SettingsModule } from './settings.module.ts'
@@ -21,6 +22,7 @@ export class JobsModule {
         ConfigPublisherModule,
         UsageIngestModule,
         WebhookDeliveryModule,
+        HousekeepingModule,
       ],
       providers: [HealthRepository, JobsStatus],
     }

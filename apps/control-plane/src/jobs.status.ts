@@ -2,6 +2,7 @@ import type { Readiness } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
 import { ConfigPublisher, type PublisherState } from './config-publisher/index.ts'
 import { HealthRepository } from './health/index.ts'
+import { WebhookDelivery } from './webhook-delivery/index.ts'
 
 /** What the jobs process says of itself on its status port. */
 @Injectable()
@@ -11,6 +12,7 @@ export class JobsStatus {
   constructor(
     private readonly health: HealthRepository,
     private readonly publisher: ConfigPublisher,
+    private readonly webhooks: WebhookDelivery,
   ) {}
 
   drain(): void {
@@ -39,6 +41,7 @@ export class JobsStatus {
   /** Prometheus text. */
   metrics(): string {
     const { role, position, snapshot, problem } = this.publisher.state
+    const { delivered, pending, failed } = this.webhooks.counts
     return [
       gauge(
         'apigate_config_publisher_owner',
@@ -49,8 +52,15 @@ export class JobsStatus {
       gauge('apigate_config_published_revision', 'Newest revision on the config feed.', position?.revision),
       gauge('apigate_config_snapshot_revision', 'Revision of the newest snapshot.', snapshot?.revision),
       gauge('apigate_config_snapshot_bytes', 'Size of the newest snapshot, compressed.', snapshot?.bytes),
+      attempts({ delivered, again: pending, failed }),
     ].join('')
   }
+}
+
+function attempts(outcomes: Record<string, number>): string {
+  const name = 'apigate_webhook_attempts_total'
+  const lines = Object.entries(outcomes).map(([outcome, count]) => `${name}{outcome="${outcome}"} ${count}\n`)
+  return `# HELP ${name} Attempts to deliver to webhooks, by what came of them.\n# TYPE ${name} counter\n${lines.join('')}`
 }
 
 /** A value that is not known is left out: a 0 would be a lie. */

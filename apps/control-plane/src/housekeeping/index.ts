@@ -1,0 +1,1 @@
+export * from './housekeeping.module.ts'
