@@ -9,11 +9,13 @@ import { modes, startSystem } from './system.ts'
 async function startReceiver() {
   const types = new Map<string, string>()
   const server = createServer((request: IncomingMessage, response) => {
-    void text(request).then((body) => {
-      const { id, type } = JSON.parse(body) as { id: string; type: string }
+    const record = async (): Promise<void> => {
+      const { id, type } = JSON.parse(await text(request)) as { id: string; type: string }
       types.set(id, type)
       setTimeout(() => response.end(), 20)
-    })
+    }
+    // A process that is killed breaks off what it sends.
+    record().catch(() => response.destroy())
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const { port } = server.address() as AddressInfo
