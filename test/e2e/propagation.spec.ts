@@ -73,6 +73,29 @@ describe.each(modes)('%s: what an admin changes reaches the proxy', (mode) => {
     await becomes(401, meta.key)
   })
 
+  test('transforms and a metering expression take effect, and the units are in the ledger', async () => {
+    const route = await create('routes', {
+      ...{ name: 'transformed', path_pattern: '/transformed', upstream_id: 'ups_sample' },
+      request_transform: { headers: { set: { 'X-Plan': '${plan_id}' } }, body: { set: { 'user.id': '${user_id}' } } },
+      response_transform: { body: { mask: ['headers.host'], wrap: 'data' } },
+      metering_expr: 'request.body.n * 10 + response.body.body_bytes',
+    })
+    await becomes(200, system.sampleKey, '/transformed')
+    const headers = { 'x-api-key': system.sampleKey, 'content-type': 'application/json', 'x-request-id': `t-${mode}` }
+    const answer = await fetch(`${system.proxyUrl}/transformed`, { method: 'POST', headers, body: '{"n":2}' })
+    const { data } = (await answer.json()) as any
+    expect(data).toMatchObject({ body: '{"n":2,"user":{"id":"usr_sample"}}', headers: { host: '***' } })
+    expect(data.headers['x-plan']).toBe('plan_sample')
+    const event = await waitFor(async () => {
+      const { document } = await system.admin('GET', `/api/usage-events?filter[route]=${route.id}&filter[method]=POST`)
+      return document.data[0]?.attributes
+    })
+    expect(event).toMatchObject({ metered_units: 20 + data.body_bytes, metering_error: null, request_bytes: 7 })
+    // The first, which only waited for the route, had no body.
+    const { document } = await system.admin('GET', `/api/usage-events?filter[route]=${route.id}&filter[method]=GET`)
+    expect(document.data[0].attributes).toMatchObject({ metered_units: 1, metering_error: 'null_in_arithmetic' })
+  })
+
   test('a rotated key and its successor both work for the overlap, and the successor alone without one', async () => {
     const first = await create('api-keys', { user_id: 'usr_sample' })
     await becomes(200, first.meta.key)
