@@ -28,6 +28,8 @@ export interface ProxyConfig {
   /** Only for the embedded transports. */
   databaseUrl: string | null
   logLevel: string
+  /** `ietf`: the draft's headers too. */
+  rateLimitHeaders: 'x' | 'ietf'
   /** What holds while the shared limits are away. */
   limitsFallback: LimitsFallback
   /** Redis slower than this counts as away. A request waits at most twice as long. */
@@ -72,6 +74,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
         ? env.required('DATABASE_URL', 'needed unless NATS_URL and REDIS_URL are both set')
         : null,
     logLevel: env.oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+    rateLimitHeaders: env.oneOf('APIGATE_RATELIMIT_HEADERS', ['x', 'ietf'], 'x'),
     limitsFallback: env.oneOf('APIGATE_LIMITS_FALLBACK', ['local', 'open', 'closed'], 'local'),
     limitsTimeoutMs: env.integer('APIGATE_LIMITS_TIMEOUT_MS', 250, 10, 10_000),
     limits: {

@@ -91,6 +91,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     sendTimeoutMs: config.limits.sendTimeoutMs,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
+    sendsDraftRateLimit: config.rateLimitHeaders === 'ietf',
     transformBytesMax: config.transformBytesMax,
     log,
     isDraining: false,

@@ -33,6 +33,7 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
     sendTimeoutMs: 60_000,
     trustedProxies: new TrustedProxies([]),
     recordClientIp: true,
+    sendsDraftRateLimit: false,
     transformBytesMax: 1_000_000,
     log: createLogger({ name: 'test', level: 'silent' }),
     isDraining: false,

@@ -75,6 +75,7 @@ export async function startTestTraffic(
     sendTimeoutMs: config.limits.sendTimeoutMs,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
+    sendsDraftRateLimit: false,
     transformBytesMax: config.transformBytesMax,
     log: createLogger({ name: 'proxy', level: 'silent' }),
     isDraining: false,

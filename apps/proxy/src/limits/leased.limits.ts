@@ -1,8 +1,8 @@
 import type { LimitCall, LimitReply, LimitStore } from '@apigate/contracts'
-import { bucketCapacity, quotaLimit, type PlanConfig, type QuotaAsk } from '@apigate/core'
+import type { PlanConfig, QuotaAsk } from '@apigate/core'
 import type { Closeable, Logger } from '@apigate/platform'
 import { AloneBucket, awayDecision, openDecision, type LimitsFallback } from './alone.limits.ts'
-import { keyStateOf, monthStateOf, type KeyState, type MonthState } from './limit.state.ts'
+import { decisionOf, LimitStates, type KeyState, type MonthState } from './limit.state.ts'
 import type { BucketLevel, LimitedRequest, Limits, QuotaReservation, RateDecision } from './limits.ts'
 import { StoreBreaker } from './store.breaker.ts'
 
@@ -38,10 +38,7 @@ export class LeasedLimits implements Limits, Closeable {
   readonly #fallback: LimitsFallback
   readonly #workers: () => number
   readonly #nowMs: () => number
-  readonly #keys = new Map<string, KeyState>()
-  readonly #months = new Map<string, MonthState>()
-  /** Months that are over; what still ran then is settled there. */
-  #pastMonths: MonthState[] = []
+  readonly #states = new LimitStates()
   readonly #timer: NodeJS.Timeout
 
   constructor({ store, fallback, workers, log, nowMs }: LeasedLimitsOptions) {
@@ -57,7 +54,7 @@ export class LeasedLimits implements Limits, Closeable {
     const plan = request.plan!
     if (plan.requestsPerMonth === 0) return uncounted
     const nowMs = this.#nowMs()
-    const month = this.#monthOf(request, plan)
+    const month = this.#states.month(request, plan)
     if (month.account.reserve(month.limit, nowMs)) {
       if (month.account.isLow(month.limit, nowMs) && this.#canAsk(month)) void this.#ask(null, 0, month, 0, nowMs)
       return { admitted: true, count: month.account, isAway: false }
@@ -82,10 +79,10 @@ export class LeasedLimits implements Limits, Closeable {
     const plan = request.plan!
     if (plan.rateLimitPerMinute === 0) return unlimited
     const nowMs = this.#nowMs()
-    const key = this.#keyOf(request, plan)
+    const key = this.#states.key(request, plan)
     if (key.lease.spend(nowMs)) {
       if (key.lease.isLow(nowMs) && this.#canAsk(key)) void this.#ask(key, 0, null, 0, nowMs)
-      return decision(key, true, nowMs)
+      return decisionOf(key, true, nowMs)
     }
     if (!key.isAsking) {
       const decided = this.#takeFromMemory(key, nowMs)
@@ -98,23 +95,21 @@ export class LeasedLimits implements Limits, Closeable {
 
   bucketLevel(request: LimitedRequest): BucketLevel {
     const plan = request.plan!
-    return plan.rateLimitPerMinute === 0 ? unlimited : this.#keyOf(request, plan).lease.decision(true, this.#nowMs())
+    return plan.rateLimitPerMinute === 0
+      ? unlimited
+      : this.#states.key(request, plan).lease.decision(true, this.#nowMs())
   }
 
   /** Tells the store what has ended, and forgets what is idle. */
   tick(): void {
     const nowMs = this.#nowMs()
-    for (const [id, key] of this.#keys) {
+    for (const key of this.#states.keys) {
       if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) void this.#ask(key, 0, null, 0, nowMs)
-      const isSettled = key.alone === null || key.alone.debt(this.#workers(), nowMs) === 0
-      if (isSettled && !key.isAsking && key.lease.isIdle(nowMs)) this.#keys.delete(id)
     }
-    for (const month of [...this.#months.values(), ...this.#pastMonths]) {
+    for (const month of this.#states.months) {
       if (month.account.isDue(nowMs) && this.#canAsk(month)) void this.#ask(null, 0, month, 0, nowMs)
     }
-    const isDone = (month: MonthState): boolean => !month.isAsking && month.account.isIdle(nowMs)
-    for (const [id, month] of this.#months) if (isDone(month)) this.#months.delete(id)
-    this.#pastMonths = this.#pastMonths.filter((month) => !isDone(month))
+    this.#states.forgetIdle(this.#workers(), nowMs)
   }
 
   /** Gives back what is leased. */
@@ -122,11 +117,11 @@ export class LeasedLimits implements Limits, Closeable {
     clearInterval(this.#timer)
     const nowMs = this.#nowMs()
     const calls: Promise<void>[] = []
-    for (const key of this.#keys.values()) {
+    for (const key of this.#states.keys) {
       key.lease.end()
       if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) calls.push(this.#ask(key, 0, null, 0, nowMs) ?? done)
     }
-    for (const month of [...this.#months.values(), ...this.#pastMonths]) {
+    for (const month of this.#states.months) {
       month.account.end()
       if (this.#canAsk(month)) calls.push(this.#ask(null, 0, month, 0, nowMs) ?? done)
     }
@@ -136,34 +131,6 @@ export class LeasedLimits implements Limits, Closeable {
     await this.breaker.close()
   }
 
-  #keyOf({ keyId, owner }: LimitedRequest, plan: PlanConfig): KeyState {
-    let key = this.#keys.get(keyId!)
-    if (key === undefined) {
-      key = keyStateOf(keyId!, owner!.id, plan)
-      this.#keys.set(keyId!, key)
-    } else if (key.plan !== plan) {
-      // What was leased under another plan is not spent under this one.
-      key.plan = plan
-      key.lease.end()
-      key.lease.shape = { capacity: bucketCapacity(plan), ratePerMinute: plan.rateLimitPerMinute }
-    }
-    return key
-  }
-
-  #monthOf({ owner, receivedAtMs }: LimitedRequest, plan: PlanConfig): MonthState {
-    let month = this.#months.get(owner!.id)
-    if (month === undefined || receivedAtMs >= month.account.resetAtMs) {
-      if (month !== undefined) this.#pastMonths.push(month)
-      month = monthStateOf(owner!.id, plan, receivedAtMs)
-      this.#months.set(owner!.id, month)
-    } else if (month.plan !== plan) {
-      month.plan = plan
-      month.limit = quotaLimit(plan)
-      month.account.end()
-    }
-    return month
-  }
-
   #canAsk(state: KeyState | MonthState): boolean {
     return !state.isAsking && !this.breaker.isAway
   }
@@ -171,7 +138,7 @@ export class LeasedLimits implements Limits, Closeable {
   /** The request will need a token of this key: one call is enough for both. */
   #keyToAskAlong(request: LimitedRequest, plan: PlanConfig, nowMs: number): KeyState | null {
     if (plan.rateLimitPerMinute === 0) return null
-    const key = this.#keyOf(request, plan)
+    const key = this.#states.key(request, plan)
     return this.#canAsk(key) && key.lease.held(nowMs) === 0 && !key.lease.isKnownEmpty(nowMs) ? key : null
   }
 
@@ -191,9 +158,9 @@ export class LeasedLimits implements Limits, Closeable {
   }
 
   #takeFromMemory(key: KeyState, nowMs: number): RateDecision | null {
-    if (key.lease.spend(nowMs)) return decision(key, true, nowMs)
+    if (key.lease.spend(nowMs)) return decisionOf(key, true, nowMs)
     if (this.breaker.isAway) return this.#takeAlone(key, nowMs)
-    return key.lease.isKnownEmpty(nowMs) ? decision(key, false, nowMs) : null
+    return key.lease.isKnownEmpty(nowMs) ? decisionOf(key, false, nowMs) : null
   }
 
   #takeAlone(key: KeyState, nowMs: number): RateDecision {
@@ -282,9 +249,4 @@ export class LeasedLimits implements Limits, Closeable {
     }, unknownRetryMs).unref()
     return true
   }
-}
-
-function decision(key: KeyState, admitted: boolean, nowMs: number): RateDecision {
-  const { remaining, retryAfterMs, resetAtMs } = key.lease.decision(admitted, nowMs)
-  return { admitted, remaining, retryAfterMs, resetAtMs, isAway: false }
 }

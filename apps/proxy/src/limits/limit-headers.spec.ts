@@ -5,9 +5,9 @@ import { appendLimitHeaders } from './limit-headers.ts'
 const inMarch = Date.UTC(2026, 2, 31, 23, 59)
 const inApril = Date.UTC(2026, 3, 1)
 
-function headersOf(limited: Parameters<typeof appendLimitHeaders>[0]): Record<string, string> {
+function headersOf(limited: Parameters<typeof appendLimitHeaders>[0], withDraft = false): Record<string, string> {
   const flat: string[] = []
-  appendLimitHeaders(limited, flat)
+  appendLimitHeaders(limited, flat, withDraft)
   return Object.fromEntries(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1]!]] : [])))
 }
 
@@ -27,4 +27,14 @@ test('headers tell limit, what is left and until when', () => {
   })
   const unlimited = aPlan({ rateLimitPerMinute: 0, requestsPerMonth: 0 })
   expect(headersOf({ plan: unlimited, token: { remaining: Infinity, resetAtMs: 0 }, quota, ...times })).toEqual({})
+})
+
+test('with the draft they say the same, in seconds from now', () => {
+  const plan = aPlan({ rateLimitPerMinute: 60 })
+  const [receivedAtMs, startedAtMs] = [Date.now(), 5_000]
+  const token = { remaining: 58, resetAtMs: startedAtMs + 600_000 }
+  const headers = headersOf({ plan, token, quota: null, receivedAtMs, startedAtMs }, true)
+  expect(headers['ratelimit-policy']).toBe('"key";q=60;w=60')
+  expect(headers['ratelimit']).toMatch(/^"key";r=58;t=(600|599)$/)
+  expect(headers['x-ratelimit-remaining']).toBe('58')
 })

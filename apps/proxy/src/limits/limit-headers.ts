@@ -12,11 +12,16 @@ interface Limited {
 /** Names of what `appendLimitHeaders` sends: an upstream's own headers of these names are not passed on beside ours. */
 export const limitHeaderNames = [
   ...['x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset'],
+  ...['ratelimit', 'ratelimit-policy'],
   ...['x-quota-limit', 'x-quota-used', 'x-quota-remaining', 'x-quota-reset', 'x-quota-warning'],
 ] as const
 
-/** The headers of data-plane.md §3, as far as the request came; what is unlimited has none. */
-export function appendLimitHeaders(limited: Limited, headers: string[]): void {
+/**
+ * What the request's limits are, as far as it came; what is unlimited has no headers.
+ *
+ * @param withDraft also the two of draft-ietf-httpapi-ratelimit-headers.
+ */
+export function appendLimitHeaders(limited: Limited, headers: string[], withDraft: boolean): void {
   const { plan, token, quota } = limited
   if (plan === null) return
   if (token !== null && plan.rateLimitPerMinute > 0) {
@@ -30,8 +35,14 @@ export function appendLimitHeaders(limited: Limited, headers: string[]): void {
       'x-ratelimit-reset',
       String(Math.ceil(resetAtMs / 1_000)),
     )
+    if (withDraft) appendDraft(plan.rateLimitPerMinute, token.remaining, resetAtMs - Date.now(), headers)
   }
   if (quota?.count && plan.requestsPerMonth > 0) appendQuota(plan, quota.count, headers)
+}
+
+function appendDraft(perMinute: number, remaining: number, untilResetMs: number, headers: string[]): void {
+  const seconds = Math.max(0, Math.ceil(untilResetMs / 1_000))
+  headers.push('ratelimit-policy', `"key";q=${perMinute};w=60`, 'ratelimit', `"key";r=${remaining};t=${seconds}`)
 }
 
 function appendQuota(plan: PlanConfig, count: QuotaCount, headers: string[]): void {

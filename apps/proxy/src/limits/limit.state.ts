@@ -1,7 +1,7 @@
 import { bucketCapacity, KeyLease, monthStartMs, nextMonthStartMs, QuotaAccount, quotaLimit } from '@apigate/core'
 import type { PlanConfig } from '@apigate/core'
 import type { AloneBucket } from './alone.limits.ts'
-import type { QuotaReservation, RateDecision } from './limits.ts'
+import type { LimitedRequest, QuotaReservation, RateDecision } from './limits.ts'
 
 /** What a worker holds of one key's rate. */
 export interface KeyState {
@@ -16,9 +16,15 @@ export interface KeyState {
   isAsking: boolean
 }
 
-export function keyStateOf(id: string, ownerId: string, plan: PlanConfig): KeyState {
+function keyStateOf(id: string, ownerId: string, plan: PlanConfig): KeyState {
   const lease = new KeyLease({ capacity: bucketCapacity(plan), ratePerMinute: plan.rateLimitPerMinute })
   return { id, ownerId, plan, lease, alone: null, waiters: [], isAsking: false }
+}
+
+/** What the key's lease says at this moment. */
+export function decisionOf({ lease }: KeyState, admitted: boolean, nowMs: number): RateDecision {
+  const { remaining, retryAfterMs, resetAtMs } = lease.decision(admitted, nowMs)
+  return { admitted, remaining, retryAfterMs, resetAtMs, isAway: false }
 }
 
 /** What a worker holds of one owner's month. */
@@ -38,7 +44,7 @@ export interface MonthState {
 }
 
 /** @param nowMs Unix ms. */
-export function monthStateOf(ownerId: string, plan: PlanConfig, nowMs: number): MonthState {
+function monthStateOf(ownerId: string, plan: PlanConfig, nowMs: number): MonthState {
   return {
     ownerId,
     period: new Date(monthStartMs(nowMs)).toISOString().slice(0, 7),
@@ -49,5 +55,60 @@ export function monthStateOf(ownerId: string, plan: PlanConfig, nowMs: number): 
     isAsking: false,
     unknownSinceMs: null,
     aloneUntilMs: -Infinity,
+  }
+}
+
+/** What a worker holds of keys and owners that are in use. */
+export class LimitStates {
+  readonly #keys = new Map<string, KeyState>()
+  readonly #months = new Map<string, MonthState>()
+  /** Months that are over; what still ran then is settled there. */
+  #pastMonths: MonthState[] = []
+
+  get keys(): Iterable<KeyState> {
+    return this.#keys.values()
+  }
+
+  get months(): MonthState[] {
+    return [...this.#months.values(), ...this.#pastMonths]
+  }
+
+  key({ keyId, owner }: LimitedRequest, plan: PlanConfig): KeyState {
+    let key = this.#keys.get(keyId!)
+    if (key === undefined) {
+      key = keyStateOf(keyId!, owner!.id, plan)
+      this.#keys.set(keyId!, key)
+    } else if (key.plan !== plan) {
+      // What was leased under another plan is not spent under this one.
+      key.plan = plan
+      key.lease.end()
+      key.lease.shape = { capacity: bucketCapacity(plan), ratePerMinute: plan.rateLimitPerMinute }
+    }
+    return key
+  }
+
+  month({ owner, receivedAtMs }: LimitedRequest, plan: PlanConfig): MonthState {
+    let month = this.#months.get(owner!.id)
+    if (month === undefined || receivedAtMs >= month.account.resetAtMs) {
+      if (month !== undefined) this.#pastMonths.push(month)
+      month = monthStateOf(owner!.id, plan, receivedAtMs)
+      this.#months.set(owner!.id, month)
+    } else if (month.plan !== plan) {
+      month.plan = plan
+      month.limit = quotaLimit(plan)
+      month.account.end()
+    }
+    return month
+  }
+
+  /** Drops what holds nothing and was not used lately. */
+  forgetIdle(workers: number, nowMs: number): void {
+    for (const [id, { alone, isAsking, lease }] of this.#keys) {
+      const isSettled = alone === null || alone.debt(workers, nowMs) === 0
+      if (isSettled && !isAsking && lease.isIdle(nowMs)) this.#keys.delete(id)
+    }
+    const isDone = (month: MonthState): boolean => !month.isAsking && month.account.isIdle(nowMs)
+    for (const [id, month] of this.#months) if (isDone(month)) this.#months.delete(id)
+    this.#pastMonths = this.#pastMonths.filter((month) => !isDone(month))
   }
 }

@@ -28,6 +28,8 @@ export interface Gateway {
   readonly sendTimeoutMs: number
   readonly trustedProxies: TrustedProxies
   readonly recordClientIp: boolean
+  /** `RateLimit` and `RateLimit-Policy` beside `X-RateLimit-*`. */
+  readonly sendsDraftRateLimit: boolean
   /** Of a JSON body that is transformed. */
   readonly transformBytesMax: number
   readonly log: Logger
