@@ -38,10 +38,17 @@ export interface ToManyShape {
   inverse: string
 }
 
-/** A to-many relationship: the related rows, when some were loaded, are in `field`, newest first. */
+/** A to-many relationship: what was loaded of the related rows is in `field`, as a `NewestRows`. */
 export interface ToMany extends ToManyShape {
   name: string
   field: string
+}
+
+/** The newest related rows of one parent, up to `size` of them, and whether there are `more`. */
+export interface NewestRows {
+  rows: readonly Row[]
+  size: number
+  more: boolean
 }
 
 /** A row of any resource; attributes are read by name. */

@@ -1,6 +1,12 @@
 import type { ErrorObject } from '@apigate/errors'
-import { valueOf, type Relationship, type ResourceDefinition, type Row, type ToMany } from './definition.ts'
-import { pageSizeMax } from './page.ts'
+import {
+  valueOf,
+  type NewestRows,
+  type Relationship,
+  type ResourceDefinition,
+  type Row,
+  type ToMany,
+} from './definition.ts'
 
 /** Documents of JSON:API 1.1 (https://jsonapi.org/format/1.1/#document-structure). */
 
@@ -75,22 +81,13 @@ export function relationshipLinks(definition: ResourceDefinition, { name }: { na
   return { self: `${self}/relationships/${name}`, related: `${self}/${name}` }
 }
 
-/** How many resources of a to-many relationship are included; its `links.next` leads to the linkage of the others. */
-export const includedMax = pageSizeMax
-
-/** The related rows to include; null when they were not loaded. One that is loaded beyond the bound says that there are more. */
-function includedMany({ field }: ToMany, row: Row): { rows: Row[]; more: boolean } | null {
-  const loaded = valueOf(row, field) as Row[] | undefined
-  return loaded ? { rows: loaded.slice(0, includedMax), more: loaded.length > includedMax } : null
-}
-
 function toManyObject(definition: ResourceDefinition, many: ToMany, row: Row) {
   const links = relationshipLinks(definition, many, row)
-  const included = includedMany(many, row)
-  if (!included) return { links }
-  const data = included.rows.map(({ id }) => ({ type: many.target().type, id }))
-  const next = `${links['self']}?page%5Bnumber%5D=2&page%5Bsize%5D=${includedMax}`
-  return { data, links: included.more ? { ...links, next } : links }
+  const newest = valueOf(row, many.field) as NewestRows | undefined
+  if (!newest) return { links }
+  const data = newest.rows.map(({ id }) => ({ type: many.target().type, id }))
+  const next = `${links['self']}?page%5Bnumber%5D=2&page%5Bsize%5D=${newest.size}`
+  return { data, links: newest.more ? { ...links, next } : links }
 }
 
 export function resourceObject(
@@ -147,7 +144,7 @@ export function includedObjects(
       const many = from.toMany.get(name)
       const one = from.relationships.get(name)
       const related = many
-        ? includedMany(many, row)?.rows
+        ? (valueOf(row, many.field) as NewestRows | undefined)?.rows
         : [one && (valueOf(row, one.field) as Row | null | undefined)]
       const target = (many ?? one)?.target()
       for (const next of related ?? []) {

@@ -7,8 +7,7 @@ import {
   type Row,
   type ToMany,
 } from '../jsonapi/definition.ts'
-import { includedMax, type IncludeTree } from '../jsonapi/document.ts'
-import type { ListQuery, Page, PageRequest } from '../jsonapi/index.ts'
+import type { IncludeTree, ListQuery, NewestRows, Page, PageRequest } from '../jsonapi/index.ts'
 import type { Transaction } from './database.ts'
 import { Prisma } from './generated/client.ts'
 import { includeArgument, listArguments, type ListArguments } from './list-arguments.ts'
@@ -96,20 +95,36 @@ export async function loadToMany(
       const related = rows.flatMap((row) => (valueOf(row, one.field) as Row | null | undefined) ?? [])
       await loadToMany(prisma, one.target(), related, subtree)
     } else if (many) {
-      const related = await newestOfEach(prisma, many, [...new Set(rows.map(({ id }) => id))], subtree)
-      for (const row of rows) Object.assign(row, { [many.field]: related.get(row.id) ?? [] })
+      const parents = [...new Set(rows.map(({ id }) => id))]
+      const size = includedOfEach(parents.length)
+      const related = await newestOfEach(prisma, many, parents, size + 1, subtree)
+      for (const row of rows) {
+        const loaded = related.get(row.id) ?? []
+        const newest: NewestRows = { rows: loaded.slice(0, size), size, more: loaded.length > size }
+        Object.assign(row, { [many.field]: newest })
+      }
     }
   }
 }
 
+/** How many resources a to-many step may include of all parents, and how many of each it always and at most does. */
+const includedMax = 1_000
+const ofEachMin = 10
+const ofEachMax = 100
+
+function includedOfEach(parents: number): number {
+  return Math.min(ofEachMax, Math.max(ofEachMin, Math.floor(includedMax / Math.max(1, parents))))
+}
+
 /**
- * Of each parent the newest related rows, in the order of the related collection, as many as are included and one more.
- * Prisma would read all of them to keep those.
+ * Of each parent the newest related rows, in the order of the related collection. Prisma would read all of them to keep
+ * those.
  */
 async function newestOfEach(
   prisma: Transaction,
   many: ToMany,
   parents: string[],
+  limit: number,
   include: IncludeTree,
 ): Promise<Map<string, Row[]>> {
   const target = many.target()
@@ -117,7 +132,7 @@ async function newestOfEach(
   const column = Prisma.raw(`"${many.inverse}_id"`)
   const newest = await prisma.$queryRaw<{ id: string }[]>`
     SELECT newest.id FROM unnest(${parents}::text[]) AS parent (id) CROSS JOIN LATERAL (
-      SELECT id FROM ${table} WHERE ${column} = parent.id ORDER BY created_at DESC, id DESC LIMIT ${includedMax + 1}
+      SELECT id FROM ${table} WHERE ${column} = parent.id ORDER BY created_at DESC, id DESC LIMIT ${limit}
     ) newest`
   const rows = await modelOf(prisma, target).findMany({
     where: { AND: [{ id: { in: newest.map(({ id }) => id) } }] },

@@ -179,6 +179,18 @@ describe('the members of a group', () => {
     const rest = await api.call('GET', links.next)
     expect(rest.document.data).toHaveLength(21)
     expect(new Set([...data, ...rest.document.data].map(({ id }) => id)).size).toBe(121)
+
+    // A thousand of all parents, so that a page of many parents stays bounded, too.
+    const makeGroup = (n: number) => api.create('groups', { name: `many ${n}`, owner_id: 'usr_ada' })
+    await Promise.all(Array.from({ length: 20 }, (_, n) => makeGroup(n)))
+    const page = await api.call('GET', '/api/groups?include=members&page[size]=100')
+    const groups: { id: string; relationships: { members: { data: unknown[]; links: { next: string } } } }[] =
+      page.document.data
+    const each = Math.floor(1000 / groups.length)
+    const large = groups.find(({ id }) => id === group)?.relationships.members
+    expect([groups.length > 20, large?.data.length]).toEqual([true, each])
+    const second = await api.call('GET', large?.links.next ?? '')
+    expect(second.document.data[0].id).toBe(`gmb_m${120 - each}`)
   })
 })
 
