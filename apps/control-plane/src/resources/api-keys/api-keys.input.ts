@@ -29,7 +29,7 @@ export class RotationInput {
 
 function InFuture(): PropertyDecorator {
   return rule(true, { description: 'In the future.' }, (value) => {
-    const time = parseTimestamp(String(value))
+    const time = typeof value === 'string' ? parseTimestamp(value) : null
     return time !== null && time.getTime() <= Date.now() ? 'must lie in the future' : null
   })
 }

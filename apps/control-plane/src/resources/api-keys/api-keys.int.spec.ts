@@ -62,6 +62,7 @@ test.each([
   [{ user_id: 'usr_a', expires_at: '2027-02-30T00:00:00Z' }, 422, '/expires_at'],
   [{ user_id: 'usr_a', expires_at: '9999-12-31T23:59:59-12:00' }, 422, '/expires_at'],
   [{ user_id: 'usr_a', expires_at: 1_900_000_000 }, 422, '/expires_at'],
+  [{ user_id: 'usr_a', expires_at: { toString: 1 } }, 422, '/expires_at'],
   [{ user_id: 'usr_a', scopes: ['admin:all'] }, 422, '/scopes'],
   [{ user_id: 'usr_a', prefix: 'ak_123456789' }, 422, '/prefix'],
   [{ user_id: 'usr_a', id: 'usr_b' }, 422, '/id'],
