@@ -51,11 +51,11 @@ export class ExchangeVariables implements VariableSource {
   }
 
   header(lowerCaseName: string): string | undefined {
-    const { request, isKeyInAuthorization } = this.#exchange
+    const { clientHeaders, isKeyInAuthorization } = this.#exchange
     // The key never goes on.
     if (lowerCaseName === 'authorization' && isKeyInAuthorization) return undefined
-    if (!Object.hasOwn(request.headers, lowerCaseName)) return undefined
-    const value = request.headers[lowerCaseName]
+    if (!Object.hasOwn(clientHeaders, lowerCaseName)) return undefined
+    const value = clientHeaders[lowerCaseName]
     const text = Array.isArray(value) ? value.join(', ') : (value ?? '')
     // Node gives a character for each byte.
     return /[\x80-\xff]/.test(text) ? Buffer.from(text, 'latin1').toString() : text
@@ -70,10 +70,10 @@ export class ExchangeVariables implements VariableSource {
   }
 
   #keyPrefix(): string | undefined {
-    const { keyId, request } = this.#exchange
+    const { keyId, clientHeaders } = this.#exchange
     if (keyId === null) return undefined
-    const xApiKey = request.headers['x-api-key']
-    const presented = presentedKey(request.headers.authorization, typeof xApiKey === 'string' ? xApiKey : undefined)
+    const xApiKey = clientHeaders['x-api-key']
+    const presented = presentedKey(clientHeaders.authorization, typeof xApiKey === 'string' ? xApiKey : undefined)
     return presented?.key.slice(0, prefixChars)
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { PlanConfig, RouteConfig, RouteMatch, TransformPart } from '@apigate/core'
 import type { ErrorCode } from '@apigate/errors'
@@ -62,6 +62,8 @@ export class Exchange {
   readonly gateway: Gateway
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Kept apart: those of an upgrade are replaced on their way to the upstream. */
+  readonly clientHeaders: IncomingHttpHeaders
   readonly socket: Socket
   readonly connection: ClientConnection
   /** The bytes behind the head of an upgrade request; null for every other request. */
@@ -155,6 +157,7 @@ export class Exchange {
     this.connection = connection
     this.request = request
     this.response = response
+    this.clientHeaders = request.headers
     this.socket = request.socket
     this.requestId = requestId
     this.upgradeHead = upgradeHead

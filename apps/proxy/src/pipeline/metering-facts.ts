@@ -46,7 +46,7 @@ export class MeteringFacts implements MeteringContext {
   }
 
   get requestHeaders(): unknown {
-    return this.#exchange.request.headers
+    return this.#exchange.clientHeaders
   }
 
   get requestBody(): unknown {

@@ -1,11 +1,12 @@
 import { createServer as createHttpServer } from 'node:http'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { RouteConfig } from '@apigate/core'
+import { createSealer } from '@apigate/platform'
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { startTestTraffic, type TestTraffic } from '../../test/traffic.fixture.ts'
-import { aCustomer, aRouteTo, put, rawConnection } from '../../test/worker.fixture.ts'
+import { aCustomer, aRouteTo, encryptionKey, put, rawConnection } from '../../test/worker.fixture.ts'
 
 let upstream: FakeUpstream
 let traffic: TestTraffic
@@ -62,9 +63,10 @@ test('is metered by its messages, and its headers are changed both ways', async 
       meteringExpr: 'status * 1000 + messagesIn * 10 + messagesOut',
       requestTransform: { query: { set: { a: '1' } } },
     },
-    responseTransform: { headers: { set: { 'X-Room': '${plan_id}' } } },
+    responseTransform: { headers: { set: { 'X-Room': '${plan_id}${header.Authorization}/${header.X-User-ID}' } } },
   }
-  traffic.apply(...aRouteTo(upstream.url, route).items)
+  const authValueSealed = createSealer(encryptionKey).seal('secret')
+  traffic.apply(...aRouteTo(upstream.url, route, { authType: 'bearer', authValueSealed }).items)
   const socket = new WebSocket(`${traffic.url}/metered`, { headers })
   const answered = new Promise<string | undefined>((resolve) =>
     socket.once('upgrade', (answer) => resolve(answer.headers['x-room'] as string | undefined)),
@@ -77,7 +79,9 @@ test('is metered by its messages, and its headers are changed both ways', async 
   await waitFor(() => echoed === 3)
   socket.close()
   await waitFor(() => traffic.events.length > 0)
-  expect(await answered).toBe(customer.plan.id)
+  // Of the client's headers, and not of those that the upstream got.
+  expect(await answered).toBe(`${customer.plan.id}/root`)
+  expect(upstream.requests[0]!.headers.authorization).toBe('Bearer secret')
   expect(upstream.requests[0]!.url).toBe('/metered?a=1')
   expect(traffic.events).toMatchObject([{ metered_units: 101_033, metering_error: null }])
 })
