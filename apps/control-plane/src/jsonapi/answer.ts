@@ -40,7 +40,7 @@ export function collectionAnswer<R extends Row>(
 ): Answer {
   const data = found.rows.map((row) => {
     const object = resourceObject(definition, row, query.fields)
-    return definition.cursor ? { ...object, meta: cursorMeta(row as unknown as CursorRow) } : object
+    return query.page.kind === 'cursor' ? { ...object, meta: cursorMeta(row as unknown as CursorRow) } : object
   })
   return ok(document({ data, ...included(definition, found.rows, query), ...pagingOf(query, found, meta) }))
 }

@@ -11,6 +11,8 @@ export interface AttributeShape {
   values?: readonly string[]
   /** May be null; `filter[x]=null` finds those. */
   nullable?: boolean
+  /** The value of most rows, where an index finds the others: rows with it are counted as all but those. */
+  mostly?: string | null
 }
 
 export interface Attribute extends AttributeShape {
@@ -69,6 +71,8 @@ export interface ResourceDefinition {
   secrets: ReadonlyMap<string, string>
   /** Takes `page[after]` and `page[before]`. */
   cursor: boolean
+  /** Triggers keep the number of its rows, which may be millions; its table is named after the type. */
+  counted: boolean
 }
 
 type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
@@ -88,6 +92,7 @@ export interface ResourceShape<R extends Row> {
   toMany?: Record<string, ToManyShape>
   secrets?: Record<string, FieldsOf<R>>
   cursor?: boolean
+  counted?: boolean
 }
 
 export function defineResource<R extends Row>(shape: ResourceShape<R>): ResourceDefinition {
@@ -113,6 +118,7 @@ export function defineResource<R extends Row>(shape: ResourceShape<R>): Resource
     toMany: new Map(toMany),
     secrets: new Map(Object.entries(shape.secrets ?? {})),
     cursor: shape.cursor ?? false,
+    counted: shape.counted ?? false,
   }
 }
 

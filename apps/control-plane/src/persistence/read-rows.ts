@@ -31,14 +31,82 @@ export async function readPage<R extends Row>(
   const model = modelOf(prisma, definition)
   const page = listArguments(definition, query)
   const { rows, ...rest } =
-    query.page.kind === 'cursor' ? await readFrom(model, page, query.page) : await readNumbered(model, page)
+    query.page.kind === 'cursor'
+      ? await readFrom(model, page, query.page)
+      : await readNumbered(prisma, definition, query, page)
   await loadToMany(prisma, definition, rows, query.include)
   return { rows: rows as R[], ...rest }
 }
 
-async function readNumbered(model: Model, page: ListArguments): Promise<Page<Row>> {
-  const [rows, total] = await Promise.all([model.findMany(page), model.count({ where: page.where })])
-  return { rows, total }
+async function readNumbered(
+  prisma: Transaction,
+  definition: ResourceDefinition,
+  query: ListQuery,
+  page: ListArguments,
+): Promise<Page<Row>> {
+  const model = modelOf(prisma, definition)
+  if (page.skip < deepFrom) {
+    const [rows, total] = await Promise.all([model.findMany(page), countRows(prisma, definition, query, page)])
+    return { rows, total }
+  }
+  const total = await countRows(prisma, definition, query, page)
+  return { rows: await readDeep(model, page, total), total }
+}
+
+/** Rows before a page, from which on it is worth a second look-up not to read them whole. */
+const deepFrom = 1_000
+
+/**
+ * The ids alone are found in an index that has the order, from its nearer end; then the rows by their ids. Still linear in the
+ * depth: a cursor is not.
+ */
+async function readDeep(model: Model, { where, orderBy, skip, take, include }: ListArguments, total: number) {
+  const size = Math.min(take, total - skip)
+  if (size <= 0) return []
+  const fromEnd = total - skip - size
+  const isNearEnd = fromEnd < skip
+  const found = await model.findMany({
+    ...{ where, orderBy: isNearEnd ? orderBy.map(reversed) : orderBy, select: { id: true } },
+    ...{ skip: isNearEnd ? fromEnd : skip, take: size },
+  })
+  const ids = (isNearEnd ? found.toReversed() : found).map(({ id }) => id)
+  const rows = await model.findMany({ where: { AND: [{ id: { in: ids } }] }, ...(include && { include }) })
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.flatMap((id) => byId.get(id) ?? [])
+}
+
+/** PostgreSQL puts nulls last in ascending order and first in descending, so that this is the same order backwards. */
+function reversed(term: object): object {
+  return Object.fromEntries(Object.entries(term).map(([field, order]) => [field, order === 'asc' ? 'desc' : 'asc']))
+}
+
+/** Exactly what `count(*)` says; of large tables the number of all rows is known, and only a part is counted. */
+async function countRows(
+  prisma: Transaction,
+  definition: ResourceDefinition,
+  { filters }: ListQuery,
+  { where }: ListArguments,
+): Promise<number> {
+  const model = modelOf(prisma, definition)
+  const others = definition.counted ? allBut(definition, filters) : null
+  if (others === null) return model.count({ where })
+  const [[count], left] = await Promise.all([
+    prisma.$queryRaw<{ rows: bigint }[]>`
+      SELECT coalesce(sum(rows), 0)::bigint AS rows FROM row_counts WHERE counted = ${definition.type}`,
+    others.length > 0 ? model.count({ where: { AND: others } }) : 0,
+  ])
+  return Number(count?.rows) - left
+}
+
+/** Conditions of the rows that a filter leaves out, empty for none; null where counting those is not less work. */
+function allBut(definition: ResourceDefinition, filters: ListQuery['filters']): object[] | null {
+  const [term, ...more] = filters
+  if (term === undefined) return []
+  const attribute = [...definition.attributes.values()].find(({ field }) => field === term.field)
+  const isOne = more.length === 0 && term.operator === 'eq' && term.values.length === 1
+  if (!isOne || attribute?.mostly === undefined || attribute.mostly !== term.values[0]) return null
+  const { field, mostly, values = [] } = attribute
+  return [{ [field]: mostly === null ? { not: null } : { in: values.filter((value) => value !== mostly) } }]
 }
 
 /** Newest first, from a place in the order: an index range whose cost does not grow with the depth. */

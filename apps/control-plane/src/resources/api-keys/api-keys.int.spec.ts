@@ -178,7 +178,10 @@ describe('rotating a key', () => {
       { kind: 'key', op: 'put', value: { id, revokedAtMs: Date.parse(revokedAt) } },
       { kind: 'key', op: 'put', value: { id: data.id, revokedAtMs: null, scopes: ['meter:write'] } },
     ])
-    const trail = await api.database.prisma.auditEvent.findMany({ where: { targetId: { in: [id, data.id] } } })
+    const trail = await api.database.prisma.auditEvent.findMany({
+      where: { targetId: { in: [id, data.id] } },
+      orderBy: { id: 'asc' },
+    })
     expect(trail.map(({ action, targetId }) => [action, targetId])).toEqual([
       ['api_keys.create', id],
       ['api_keys.rotate', id],

@@ -11,9 +11,9 @@ export const apiKeyResource = defineResource<ApiKeyRow>({
     name: { kind: 'text' },
     prefix: { kind: 'text' },
     scopes: { kind: 'list' },
-    expires_at: { kind: 'timestamp', nullable: true },
+    expires_at: { kind: 'timestamp', nullable: true, mostly: null },
     last_used: { kind: 'timestamp', nullable: true },
-    revoked_at: { kind: 'timestamp', nullable: true },
+    revoked_at: { kind: 'timestamp', nullable: true, mostly: null },
     rotated_from_id: { kind: 'text', nullable: true },
     created_at: { kind: 'timestamp' },
   },
@@ -21,4 +21,6 @@ export const apiKeyResource = defineResource<ApiKeyRow>({
     user: { target: () => userResource, nullable: true },
     group: { target: () => groupResource, nullable: true },
   },
+  cursor: true,
+  counted: true,
 })

@@ -20,4 +20,5 @@ export const auditEventResource = defineResource<AuditEventRow>({
     created_at: { kind: 'timestamp' },
   },
   cursor: true,
+  counted: true,
 })

@@ -77,7 +77,7 @@ describe('pages by cursor', () => {
   })
 
   test('start at any event and keep the filter', async () => {
-    const all = await api.call('GET', '/api/usage-events?filter[user]=usr_a&page[size]=100')
+    const all = await api.call('GET', '/api/usage-events?filter[user]=usr_a&page[after]=&page[size]=100')
     const { cursor } = all.document.data[4].meta.page
     const { document } = await api.call(
       'GET',

@@ -10,7 +10,7 @@ export const userResource = defineResource<UserRow>({
   attributes: {
     email: { kind: 'text' },
     name: { kind: 'text' },
-    status: { kind: 'enum', values: userStatuses },
+    status: { kind: 'enum', values: userStatuses, mostly: 'active' },
     role: { kind: 'enum', values: userRoles },
     plan_id: { kind: 'text' },
     trial_ends_at: { kind: 'timestamp', nullable: true },
@@ -19,4 +19,6 @@ export const userResource = defineResource<UserRow>({
   },
   relationships: { plan: { target: () => planResource } },
   secrets: { password: 'passwordHash' },
+  cursor: true,
+  counted: true,
 })
