@@ -88,26 +88,28 @@ export class WebhookDeliveriesRepository {
   async finish({ id, lease, webhookId }: Attempt, answer: Answer, verdict: Verdict, now: Date): Promise<Date | null> {
     const { status } = verdict
     const delivered = status === 'delivered'
-    return this.database.prisma.$transaction(async (tx) => {
-      // The webhook first, as whoever disables it does; and no write where nothing changes.
-      if (delivered) {
-        await tx.$executeRaw`UPDATE webhooks SET failing_since = NULL WHERE id = ${webhookId} AND failing_since IS NOT NULL`
-      } else {
-        await tx.$executeRaw`UPDATE webhooks SET failing_since = ${now} WHERE id = ${webhookId} AND failing_since IS NULL`
-      }
-      await tx.webhookDelivery.updateMany({
-        where: { id, lease, ...(!delivered && { status: 'pending' }) },
-        data: {
-          ...{ status, attempts: { increment: 1 }, leasedUntil: null, updatedAt: now },
-          ...{ lastStatusCode: answer.statusCode, lastLatencyMs: answer.latencyMs },
-          ...{ lastResponse: answer.response, lastError: answer.error },
-          nextAttemptAt: status === 'pending' ? new Date(verdict.nextAttemptAtMs) : null,
-          ...(delivered && { deliveredAt: now }),
-        },
-      })
-      if (delivered) return null
-      const webhook = await tx.webhook.findUnique({ where: { id: webhookId }, select: { failingSince: true } })
-      return webhook?.failingSince ?? null
-    })
+    const failingSince = delivered ? null : now
+    const nextAttemptAt = status === 'pending' ? new Date(verdict.nextAttemptAtMs) : null
+    // The webhook first, as whoever disables it does (a count needs all of it); and no write where nothing changes.
+    const [webhook] = await this.database.prisma.$queryRaw<{ failingSince: Date | null }[]>`
+      WITH turned AS (
+        UPDATE webhooks SET failing_since = ${failingSince}::timestamptz
+        WHERE id = ${webhookId} AND (failing_since IS NULL) <> ${delivered}
+        RETURNING failing_since
+      ), first AS MATERIALIZED (
+        SELECT count(*) AS count FROM turned
+      ), noted AS (
+        UPDATE webhook_deliveries SET
+          status = ${status}::delivery_status, attempts = attempts + 1, leased_until = NULL, updated_at = ${now},
+          last_status_code = ${answer.statusCode}::integer, last_latency_ms = ${answer.latencyMs}::integer,
+          last_response = ${answer.response}, last_error = ${answer.error},
+          next_attempt_at = ${nextAttemptAt}::timestamptz,
+          delivered_at = CASE WHEN ${delivered} THEN ${now}::timestamptz ELSE delivered_at END
+        FROM first
+        WHERE id = ${id} AND lease = ${lease} AND (${delivered} OR status = 'pending') AND first.count >= 0
+      )
+      SELECT coalesce((SELECT failing_since FROM turned), failing_since) AS "failingSince"
+      FROM webhooks WHERE id = ${webhookId}`
+    return delivered ? null : (webhook?.failingSince ?? null)
   }
 }
