@@ -12,6 +12,9 @@ export interface ServerProcess {
   start(): Promise<void>
   /** SIGKILL. */
   kill(): Promise<void>
+  /** SIGSTOP: connections stay, nothing answers, until `resume`. */
+  pause(): void
+  resume(): void
   /** Kills it and removes its data. */
   remove(): Promise<void>
 }
@@ -51,6 +54,8 @@ async function aServer(
       child.kill('SIGKILL')
       await ended
     },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
     async remove() {
       await server.kill()
       await rm(dir, { recursive: true, force: true })

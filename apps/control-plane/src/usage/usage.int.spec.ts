@@ -155,3 +155,14 @@ describe('the meter endpoint', () => {
     expect(await unitsOf('usr_2')).toBe(before + 1_000)
   })
 })
+
+test('a meter is not held up by a Redis that is away: the ledger has its events', async () => {
+  const alone = await startTestApi({ REDIS_URL: 'redis://127.0.0.1:1' })
+  try {
+    await alone.create('users', { id: 'usr_1', email: 'a@example.com' })
+    const answer = await alone.call('POST', '/api/v1/meter', { events: [{ id: 'a', units: 3, user_id: 'usr_1' }] })
+    expect(answer.document.meta).toMatchObject({ accepted: 1 })
+  } finally {
+    await alone.stop()
+  }
+})

@@ -108,7 +108,7 @@ describe('limits in Redis', () => {
   })
 
   test('three workers that are asked for five times the limit admit it together, and no more', async () => {
-    const plan = aPlan({ rateLimitPerMinute: 6_000, burst: 20, requestsPerMonth: 100_000 })
+    const plan = aPlan({ rateLimitPerMinute: 1_200, burst: 20, requestsPerMonth: 100_000 })
     const workers = stores.map((store) => limitsOn(store))
     const startedAtMs = performance.now()
     let admitted = 0
@@ -125,10 +125,10 @@ describe('limits in Redis', () => {
       )
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
-    const allowed = 20 + ((performance.now() - startedAtMs) * 6_000) / 60_000
+    const allowed = 20 + ((performance.now() - startedAtMs) * 1_200) / 60_000
     expect(sent).toBeGreaterThan(1.5 * allowed)
     expect(admitted).toBeLessThanOrEqual(Math.ceil(allowed))
-    expect(admitted).toBeGreaterThan(0.9 * allowed)
+    expect(admitted).toBeGreaterThan(0.8 * allowed)
     await closeAll(workers)
   })
 
@@ -239,6 +239,25 @@ describe('when Redis goes away', () => {
     })
     await limits.close()
     await seeder.close()
+  })
+
+  test('a Redis that is slow holds up who is waiting once, and after that nobody', async () => {
+    const config = transport(redis.url)
+    const store = storeOf(config, 100)
+    await connected(store)
+    const limits = new LeasedLimits({ store, fallback: 'local', workers: () => 1, log })
+    const plan = aPlan({ rateLimitPerMinute: 60, burst: 40 })
+    redis.pause()
+    try {
+      const waiting = ['key_1', 'key_2', 'key_1'].map(async (keyId) => limits.takeToken(of(plan, 'usr_slow', keyId)))
+      expect((await Promise.all(waiting)).every(({ admitted }) => admitted)).toBe(true)
+      expect(limits.breaker.isAway).toBe(true)
+      expect(limits.takeToken(of(plan, 'usr_slow', 'key_3'))).toMatchObject({ admitted: true })
+    } finally {
+      redis.resume()
+    }
+    await waitFor(() => !limits.breaker.isAway, { timeoutMs: 15_000 })
+    await limits.close()
   })
 })
 
