@@ -276,3 +276,30 @@ test('a damaged copy on disk is no snapshot', async () => {
   expect(live.current).toBeNull()
   expect(live.problem).toContain('not usable')
 })
+
+test('while many routes are compiled a key is revoked at once, and what came meanwhile is live after', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  const many = Array.from({ length: 5_000 }, (_, i) =>
+    put('route', aRoute({ upstreamId: to.upstream.id, pathPattern: `/many/${i}` })),
+  )
+  feed.publish(...many)
+  // Applied, and being compiled: the other turns of the event loop go on.
+  let turns = 0
+  let revokedAtRevision = -1
+  const { keys } = live.current!
+  while (live.current!.revision < 1) {
+    await new Promise((resolve) => setImmediate(resolve))
+    turns += 1
+    if (turns === 8) {
+      feed.publish({ kind: 'key', op: 'delete', id: customer.key.config.id })
+      feed.publish({ kind: 'route', op: 'delete', id: to.route.id })
+    }
+    if (revokedAtRevision === -1 && keys.find(customer.key.clear) === -1) revokedAtRevision = live.current!.revision
+  }
+  expect(turns).toBeGreaterThan(12)
+  expect(revokedAtRevision).toBe(0)
+  await waitFor(() => live.current!.revision === 3)
+  expect(routeOf('/x')).toBeUndefined()
+  expect(routeOf('/many/4999')).toBeDefined()
+})

@@ -43,6 +43,8 @@ export class ConfigSubscriber implements Closeable {
   #seen = 0
   /** Revision of the tables in which everything so far was live. */
   #applied = 0
+  #isPublishing = false
+  #mustPublish = false
   #parts: { revision: number; items: ConfigItem[][]; missing: number } | null = null
   #following: Closeable | null = null
   /** Only the handlers of the newest follow count. */
@@ -99,7 +101,7 @@ export class ConfigSubscriber implements Closeable {
     try {
       const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer)
       await readSnapshot(pointer, copy === null ? body : copy.keep(body), (item) => state.apply(item))
-      state.compile()
+      await state.compileInTurns()
       if (state.problem !== null) throw new Error(`snapshot ${pointer.revision}: ${state.problem}`)
       this.#state = state
       this.#seen = pointer.revision
@@ -180,15 +182,32 @@ export class ConfigSubscriber implements Closeable {
     setImmediate(() => (this.#queue.length > 0 ? this.#apply() : this.#publish()))
   }
 
-  /** Compiles and swaps once for all changes that came together: many do after a start. */
+  /**
+   * Compiles and swaps once for all changes that came together: many do after a start. Changes go on being applied while
+   * routes are compiled, so that a key can be revoked at any time; they are published after.
+   */
   #publish(): void {
     this.#isApplying = false
-    const state = this.#state
-    if (state === null) return
-    state.compile()
-    if (state.problem === null) this.#applied = this.#seen
-    else this.#options.log.error({ problem: state.problem }, 'a configuration change is not usable')
-    this.#options.live.swap(state.tables(this.#applied), state.problem)
+    this.#mustPublish = true
+    if (this.#isPublishing) return
+    this.#isPublishing = true
+    void this.#publishAll().finally(() => (this.#isPublishing = false))
+  }
+
+  async #publishAll(): Promise<void> {
+    // What is being applied comes back here when it is through.
+    while (this.#mustPublish && !this.#isApplying) {
+      this.#mustPublish = false
+      const state = this.#state
+      if (state === null) return
+      const seen = this.#seen
+      await state.compileInTurns()
+      // A snapshot went live meanwhile.
+      if (state !== this.#state) continue
+      if (state.problem === null) this.#applied = seen
+      else this.#options.log.error({ problem: state.problem }, 'a configuration change is not usable')
+      this.#options.live.swap(state.tables(this.#applied), state.problem)
+    }
   }
 
   #onSnapshot(pointer: SnapshotPointer): void {

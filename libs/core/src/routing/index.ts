@@ -20,7 +20,14 @@ export type { HeaderLookup } from './header-condition.ts'
 export { normalizeHost } from './host.ts'
 export { normalizeTarget, type NormalizedTarget } from './request-target.ts'
 export type { RankedRoute } from './path-tree.ts'
-export { compileRoutes, rewritePath, routeParams, type RouteMatch, type RouteTable } from './route-table.ts'
+export {
+  compileRoutes,
+  compileRoutesInSlices,
+  rewritePath,
+  routeParams,
+  type RouteMatch,
+  type RouteTable,
+} from './route-table.ts'
 export type { OrderCriterion } from './route-order.ts'
 export { sameRequests } from './same-requests.ts'
 export { joinUpstreamPath } from './upstream-path.ts'

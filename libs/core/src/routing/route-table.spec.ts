@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { aRoute } from '../../test/a-route.ts'
 import type { RouteConfig } from '../model.ts'
-import { compileRoutes, routeParams } from './route-table.ts'
+import { compileRoutes, compileRoutesInSlices, routeParams } from './route-table.ts'
 
 interface Request {
   host?: string
@@ -234,4 +234,29 @@ it('compileRoutes names the route and every problem, and makes no table', () => 
       ],
     }),
   )
+})
+
+it('a big table is compiled in slices, and none of them is a big part of it', () => {
+  const count = 20_000
+  const configs = Array.from({ length: count }, (_, i) =>
+    aRoute({
+      id: `rte_${i}`,
+      pathPattern: `/api/${i}/*`,
+      priority: i % 7,
+      ...(i % 100 === 0 ? { enabled: false } : {}),
+    }),
+  )
+  const slices = compileRoutesInSlices(configs)
+  let turns = 0
+  let step = slices.next()
+  for (; step.done !== true; step = slices.next()) turns += 1
+  expect(turns).toBeGreaterThan(80)
+  const table = step.value
+  expect(table.routes.map(({ config }) => config.id)).toEqual(
+    compileRoutes(configs).routes.map(({ config }) => config.id),
+  )
+  for (const i of [1, 777, count - 1]) {
+    expect(table.match('h', `/api/${i}/x`, 'GET', () => undefined)?.route.config.id).toBe(`rte_${i}`)
+  }
+  expect(table.match('h', '/api/100/x', 'GET', () => undefined)).toBeNull()
 })

@@ -3,9 +3,11 @@ import { compileRoute, type CompiledRoute } from './compiled-route.ts'
 import type { HeaderLookup } from './header-condition.ts'
 import { pathParams } from './path-pattern.ts'
 import { applyRewrite } from './path-rewrite.ts'
-import { createPathTree, searchPath, type PathNode, type RankedRoute } from './path-tree.ts'
+import type { HostPattern } from './host-pattern.ts'
+import { createPathNode, insertRoute, joinChains, searchPath, type PathNode, type RankedRoute } from './path-tree.ts'
 import { compileRegex, type WholeRegex } from './regex.ts'
 import { compareRoutes } from './route-order.ts'
+import { sortInSlices } from './sort-in-slices.ts'
 
 export interface RouteMatch {
   readonly route: RankedRoute
@@ -23,13 +25,13 @@ export class RouteTable {
   readonly #regexHosts: readonly { readonly regex: WholeRegex; readonly tree: PathNode }[]
   readonly #anyHost: PathNode | null
 
-  constructor(routes: readonly CompiledRoute[]) {
-    this.routes = routes.toSorted(compareRoutes).map((route, rank) => ({ ...route, rank }))
-    this.#exactHosts = treesBy(this.routes, ({ host }) => (host.kind === 'exact' ? host.host : null))
-    this.#wildcardHosts = treesBy(this.routes, ({ host }) => (host.kind === 'wildcard' ? host.suffix : null))
-    const regexTrees = treesBy(this.routes, ({ host }) => (host.kind === 'regex' ? host.pattern : null))
-    this.#regexHosts = [...regexTrees].map(([pattern, tree]) => ({ regex: compileRegex(pattern), tree }))
-    this.#anyHost = treesBy(this.routes, ({ host }) => (host.kind === 'any' ? '' : null)).get('') ?? null
+  /** @param trees by host, of all these routes */
+  constructor(routes: readonly RankedRoute[], trees: HostTrees) {
+    this.routes = routes
+    this.#exactHosts = trees.exact
+    this.#wildcardHosts = trees.wildcard
+    this.#regexHosts = [...trees.regex].map(([pattern, tree]) => ({ regex: compileRegex(pattern), tree }))
+    this.#anyHost = trees.any.get('') ?? null
   }
 
   /**
@@ -54,28 +56,68 @@ export class RouteTable {
   }
 }
 
-/** One tree for each key, in order of their lowest ranks; routes without a key (null) are in none. */
-function treesBy(
-  ranked: readonly RankedRoute[],
-  keyOf: (route: RankedRoute) => string | null,
-): ReadonlyMap<string, PathNode> {
-  const routesByKey = new Map<string, RankedRoute[]>()
-  for (const route of ranked) {
-    const key = keyOf(route)
-    if (key === null) continue
-    const routes = routesByKey.get(key)
-    if (routes === undefined) routesByKey.set(key, [route])
-    else routes.push(route)
+/** One tree for each host, in order of their lowest ranks. */
+type HostTrees = Record<HostPattern['kind'], Map<string, PathNode>>
+
+function hostKey(host: HostPattern): string {
+  switch (host.kind) {
+    case 'exact':
+      return host.host
+    case 'wildcard':
+      return host.suffix
+    case 'regex':
+      return host.pattern
+    case 'any':
+      return ''
   }
-  return new Map([...routesByKey].map(([key, routes]) => [key, createPathTree(routes)]))
 }
 
+/** Routes between two yields: some milliseconds. */
+const sliceRoutes = 500
+
 /**
- * The table of all enabled routes; disabled ones are not looked at.
+ * The table of all enabled routes; disabled ones are not looked at. Yields every few milliseconds, so that a caller with
+ * other work can do some of it in between.
  * @throws RouteCompileError for the first route that does not compile; no table then, so that the caller keeps its own.
  */
+export function* compileRoutesInSlices(routes: readonly RouteConfig[]): Generator<undefined, RouteTable, undefined> {
+  const compiled: CompiledRoute[] = []
+  for (const route of routes) {
+    if (!route.enabled) continue
+    compiled.push(compileRoute(route))
+    if (compiled.length % sliceRoutes === 0) yield
+  }
+  const sorted = yield* sortInSlices(compiled, compareRoutes, sliceRoutes * 4)
+  const ranked: RankedRoute[] = []
+  const trees: HostTrees = { exact: new Map(), wildcard: new Map(), regex: new Map(), any: new Map() }
+  for (const [rank, route] of sorted.entries()) {
+    const rankedRoute = { ...route, rank }
+    ranked.push(rankedRoute)
+    const ofKind = trees[route.host.kind]
+    const key = hostKey(route.host)
+    let tree = ofKind.get(key)
+    if (tree === undefined) ofKind.set(key, (tree = createPathNode(rank)))
+    insertRoute(tree, rankedRoute)
+    if (rank % sliceRoutes === sliceRoutes - 1) yield
+  }
+  let joined = 0
+  for (const ofKind of Object.values(trees)) {
+    for (const tree of ofKind.values()) {
+      yield* joinChains(tree, sliceRoutes * 4)
+      joined += 1
+      if (joined % sliceRoutes === 0) yield
+    }
+  }
+  return new RouteTable(ranked, trees)
+}
+
+/** The same at once. */
 export function compileRoutes(routes: readonly RouteConfig[]): RouteTable {
-  return new RouteTable(routes.filter((route) => route.enabled).map(compileRoute))
+  const slices = compileRoutesInSlices(routes)
+  for (;;) {
+    const { done, value } = slices.next()
+    if (done === true) return value
+  }
 }
 
 /** Text of each `{name}` of the route's pattern, percent-encoded as in the path. */

@@ -22,6 +22,7 @@ const headEnd = Buffer.from('\r\n\r\n')
 const lineEnd = Buffer.from('\r\n')
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const chunkHead = /^([0-9a-fA-F]{1,13})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
+const digits = /^\d{1,15}$/
 const noTrailers: IncomingHttpHeaders = {}
 
 const HEAD = 0
@@ -255,12 +256,12 @@ function contentLength(headers: IncomingHttpHeaders): number | null {
   // Repeated values come as a list, which the type does not say.
   const value: string | readonly string[] | undefined = headers['content-length']
   if (value === undefined) return null
+  if (typeof value === 'string' && digits.test(value)) return Number(value)
   const [first = '', ...others] = [value]
     .flat()
     .join(',')
     .split(/[\t ]*,[\t ]*/)
-  if (!/^\d{1,15}$/.test(first) || others.some((other) => other !== first))
-    throw new AnswerError('a length that is none')
+  if (!digits.test(first) || others.some((other) => other !== first)) throw new AnswerError('a length that is none')
   // Said once to whoever reads on.
   headers['content-length'] = first
   return Number(first)
