@@ -57,4 +57,4 @@ test('the page lists the operations, loads nothing from elsewhere, and a call ca
   expect(complaints).toEqual([])
   expect(asked.filter((url) => new URL(url).origin !== origin && !url.startsWith('data:'))).toEqual([])
   expect(asked).toContain(`${origin}/openapi.json`)
-})
+}, 240_000)

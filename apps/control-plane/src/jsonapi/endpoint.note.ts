@@ -24,6 +24,8 @@ export interface EndpointDescription {
   operationId?: string
   /** A flat body: the schema of the whole. */
   body?: JsonSchema
+  /** Attributes of a flat body, to be shown. */
+  example?: object
   /** `meta` of the resource object that is answered. */
   meta?: JsonSchema
   /** The answer of success, where it is not that of its kind (200 or 201 and the resource, or 204). */

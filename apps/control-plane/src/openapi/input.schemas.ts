@@ -81,10 +81,13 @@ function relationshipsSchema(links: Relationship[]): JsonSchema {
 }
 
 /** Both shapes are taken as either type; the plainer one is shown as plain JSON. */
-export function bodyContent(Input: InputClass<object>, verb: Verb): Record<string, { schema: JsonSchema }> {
+export function bodyContent(Input: InputClass<object>, verb: Verb, example?: object): Record<string, object> {
   const name = bodyName(Input, verb)
   return {
     'application/vnd.api+json': { schema: ref('schemas', name) },
-    'application/json': { schema: { anyOf: [ref('schemas', `${name}Flat`), ref('schemas', name)] } },
+    'application/json': {
+      schema: { anyOf: [ref('schemas', `${name}Flat`), ref('schemas', name)] },
+      ...(example && { example }),
+    },
   }
 }

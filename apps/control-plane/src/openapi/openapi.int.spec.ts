@@ -225,3 +225,20 @@ test('a value that the rules take is one that the schema takes', () => {
   }
   expect(taken).toBeGreaterThan(100)
 })
+
+test('what is shown as an example of a body is one that the schema takes', () => {
+  const shown: string[] = []
+  for (const [path, item] of Object.entries(document.paths)) {
+    const body = item['post']?.['requestBody'] as { content: Record<string, { example?: object }> } | undefined
+    const example = body?.content['application/json']?.example
+    if (!example) continue
+    shown.push(path)
+    const pointer = `#/paths/${path.replaceAll('/', '~1')}/post/requestBody/content/application~1json/schema`
+    const validate = ajv.compile({ $ref: `openapi.json${encodeURI(pointer)}` })
+    validate(example)
+    expect([path, validate.errors]).toEqual([path, null])
+  }
+  expect(shown).toEqual(
+    expect.arrayContaining(['/api/users', '/api/plans', '/api/api-keys', '/api/upstreams', '/api/routes']),
+  )
+})

@@ -22,7 +22,7 @@ export function words(name: string): string {
 }
 
 export function aWord(name: string): string {
-  return `${/^[aeio]/.test(name) ? 'an' : 'a'} ${words(name)}`
+  return `${/^([aeio]|up)/.test(name) ? 'an' : 'a'} ${words(name)}`
 }
 
 export function ref(kind: 'schemas' | 'parameters' | 'responses' | 'headers', name: string): { $ref: string } {

@@ -107,7 +107,8 @@ function bodyOf({ body, many, description }: EndpointReading, one: Relationship 
   if (body) {
     // What an action takes may be left out, unless something in it may not.
     const required = body.kind !== 'action' || inputSchemas(body.Input).required.length > 0
-    return requestBody(bodyContent(body.Input, body.kind === 'update' ? 'Update' : 'Creation'), required)
+    const verb = body.kind === 'update' ? 'Update' : 'Creation'
+    return requestBody(bodyContent(body.Input, verb, description.example), required)
   }
   const changed = many?.kind === 'manyChange' ? manyLinkageSchema(many.many) : one && linkageSchema(one)
   if (changed && method !== 'get') {

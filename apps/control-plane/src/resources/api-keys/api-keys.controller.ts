@@ -47,7 +47,11 @@ export class ApiKeysController {
   }
 
   @Post()
-  @Describe({ description: 'The key is in `data.meta.key` of this answer and nowhere else.', meta: shownOnce })
+  @Describe({
+    description: 'The key is in `data.meta.key` of this answer and nowhere else.',
+    example: { name: 'Production Key', user_id: 'usr_abc123' },
+    meta: shownOnce,
+  })
   async create(
     @FromCreation(apiKeyResource, ApiKeyInput) creation: Creation<ApiKeyInput>,
     @FromWriteQuery(apiKeyResource) query: ItemQuery,

@@ -4,6 +4,7 @@ import {
   collectionAnswer,
   createdAnswer,
   deletedAnswer,
+  Describe,
   FromBarePath,
   FromCreation,
   FromItemQuery,
@@ -23,6 +24,11 @@ import { PlanInput } from './plans.input.ts'
 import { planResource } from './plans.resource.ts'
 import { PlansService } from './plans.service.ts'
 
+const example = {
+  ...{ id: 'plan_pro', name: 'Pro', description: 'For production workloads', price_monthly: 9900 },
+  ...{ requests_per_month: 100_000, rate_limit_per_minute: 600, trial_days: 14 },
+}
+
 @Controller(planResource.path)
 export class PlansController {
   constructor(private readonly plans: PlansService) {}
@@ -38,6 +44,7 @@ export class PlansController {
   }
 
   @Post()
+  @Describe({ example })
   async create(
     @FromCreation(planResource, PlanInput) creation: Creation<PlanInput>,
     @FromWriteQuery(planResource) query: ItemQuery,

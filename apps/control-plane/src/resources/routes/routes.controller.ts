@@ -4,6 +4,7 @@ import {
   collectionAnswer,
   createdAnswer,
   deletedAnswer,
+  Describe,
   FromBarePath,
   FromCreation,
   FromItemQuery,
@@ -23,6 +24,11 @@ import { RouteInput } from './routes.input.ts'
 import { routeResource } from './routes.resource.ts'
 import { RoutesService } from './routes.service.ts'
 
+const example = {
+  ...{ name: 'users-api', host_pattern: 'api.example.com', path_pattern: '/api/v1/users/*', path_rewrite: '/users/$1' },
+  ...{ methods: ['GET', 'POST'], priority: 100, upstream_id: 'ups_abc123' },
+}
+
 @Controller(routeResource.path)
 export class RoutesController {
   constructor(private readonly routes: RoutesService) {}
@@ -38,6 +44,7 @@ export class RoutesController {
   }
 
   @Post()
+  @Describe({ example })
   async create(
     @FromCreation(routeResource, RouteInput) creation: Creation<RouteInput>,
     @FromWriteQuery(routeResource) query: ItemQuery,

@@ -4,6 +4,7 @@ import {
   collectionAnswer,
   createdAnswer,
   deletedAnswer,
+  Describe,
   FromBarePath,
   FromCreation,
   FromItemQuery,
@@ -23,6 +24,13 @@ import { UpstreamInput } from './upstreams.input.ts'
 import { upstreamResource } from './upstreams.resource.ts'
 import { UpstreamsService } from './upstreams.service.ts'
 
+const example = {
+  name: 'users-service',
+  base_url: 'https://api.internal/users',
+  auth_type: 'bearer',
+  auth_value: 'secret',
+}
+
 @Controller(upstreamResource.path)
 export class UpstreamsController {
   constructor(private readonly upstreams: UpstreamsService) {}
@@ -41,6 +49,7 @@ export class UpstreamsController {
   }
 
   @Post()
+  @Describe({ example })
   async create(
     @FromCreation(upstreamResource, UpstreamInput) creation: Creation<UpstreamInput>,
     @FromWriteQuery(upstreamResource) query: ItemQuery,

@@ -4,6 +4,7 @@ import {
   collectionAnswer,
   createdAnswer,
   deletedAnswer,
+  Describe,
   FromBarePath,
   FromCreation,
   FromItemQuery,
@@ -23,6 +24,8 @@ import { UserInput } from './users.input.ts'
 import { userResource } from './users.resource.ts'
 import { UsersService } from './users.service.ts'
 
+const example = { email: 'user@example.com', name: 'John Doe', plan_id: 'plan_pro' }
+
 @Controller(userResource.path)
 export class UsersController {
   constructor(private readonly users: UsersService) {}
@@ -38,6 +41,7 @@ export class UsersController {
   }
 
   @Post()
+  @Describe({ example })
   async create(
     @FromCreation(userResource, UserInput) creation: Creation<UserInput>,
     @FromWriteQuery(userResource) query: ItemQuery,
