@@ -51,6 +51,11 @@ export function resourceEvent(
   return webhookEvent(type, { type: definition.type, id: (after ?? before)?.id, attributes, previous })
 }
 
+/** The same for a resource that went with another one: of it only the id is told. */
+export function goneEvent(type: WebhookEventType, resource: string, id: string): WebhookEvent {
+  return webhookEvent(type, { type: resource, id, attributes: null, previous: {} })
+}
+
 type Attributes = Record<string, unknown>
 
 function publicAttributes(definition: ResourceDefinition, row: Row): Attributes {

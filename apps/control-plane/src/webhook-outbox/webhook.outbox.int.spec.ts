@@ -61,6 +61,21 @@ describe('every change that webhooks can be told of', () => {
     expect(rows.rows[0].all).not.toContain('digest')
   })
 
+  test('a user or a group that goes takes its keys along', async () => {
+    await api.create('users', { id: 'usr_gone', email: 'gone@example.com' })
+    await api.create('users', { id: 'usr_owner', email: 'owner@example.com' })
+    await api.create('groups', { id: 'grp_gone', name: 'g', owner_id: 'usr_owner' })
+    await api.create('api-keys', { id: 'key_of_user', user_id: 'usr_gone' })
+    await api.create('api-keys', { id: 'key_of_group', group_id: 'grp_gone' })
+    await api.create('api-keys', { id: 'key_revoked', user_id: 'usr_gone' })
+    await api.call('POST', '/api/api-keys/key_revoked/revoke')
+    await api.database.prisma.webhookEvent.deleteMany()
+    for (const path of ['users/usr_gone', 'groups/grp_gone']) {
+      expect((await api.call('DELETE', `/api/${path}`)).status).toBe(204)
+    }
+    expect(await outbox()).toEqual(['whk_all key.revoked key_of_user', 'whk_all key.revoked key_of_group'])
+  })
+
   test('a route and a plan: created, updated, deleted, without what may hold credentials', async () => {
     await api.create('upstreams', {
       id: 'ups_a',
@@ -131,6 +146,13 @@ describe('an event', () => {
     await Promise.all([append(event({ id })), append(event({ id, data: { id: 'key_x' } }))])
     await append(event({ id }))
     expect(await outbox()).toEqual(['whk_1 key.expired key_x', 'whk_2 key.expired key_x'])
+  })
+
+  test('with a long id has deliveries that can be read', async () => {
+    await append(event({ id: `whe_usr_${'x'.repeat(128)}_2026-11_80` }))
+    const rows = await api.database.prisma.webhookDelivery.findMany()
+    expect(rows).toHaveLength(2)
+    for (const { id } of rows) expect((await api.call('GET', `/api/webhook-deliveries/${id}`)).status).toBe(200)
   })
 
   test('is written by a client of pg, too, and gone with its transaction', async () => {

@@ -44,8 +44,8 @@ WITH raised AS MATERIALIZED (
 )
 INSERT INTO webhook_deliveries (id, webhook_id, event_id, event_type, next_attempt_at, created_at, updated_at)
 SELECT
-  -- Unique as the event's id is, and in its order.
-  'whd_' || regexp_replace(event.id, '^whe_', '') || '_' || row_number() OVER (PARTITION BY event.id ORDER BY webhook_id),
+  -- Unique as the event's id is, and in its order; an id that names an owner may be too long for another id.
+  'whd_' || CASE WHEN length(event.id) > 100 THEN md5(event.id) ELSE regexp_replace(event.id, '^whe_', '') END || '_' || row_number() OVER (PARTITION BY event.id ORDER BY webhook_id),
   webhook_id, event.id, event.type, event.created_at, event.created_at, event.created_at
 FROM event JOIN wanted ON wanted.event_id = event.id
 `

@@ -46,10 +46,9 @@ export class GroupsRepository {
   }
 
   /** Of all the group's keys, locked in the order in which the ledger notes their use. */
-  async lockKeyIds(tx: Transaction, id: string): Promise<string[]> {
-    const keys = await tx.$queryRaw<{ id: string }[]>`
-      SELECT id FROM api_keys WHERE group_id = ${id} ORDER BY id FOR UPDATE`
-    return keys.map((key) => key.id)
+  async lockKeys(tx: Transaction, id: string): Promise<{ id: string; revoked: boolean }[]> {
+    return tx.$queryRaw`
+      SELECT id, revoked_at IS NOT NULL AS revoked FROM api_keys WHERE group_id = ${id} ORDER BY id FOR UPDATE`
   }
 
   /** The taken slugs among `slug` and `slug-…`; who asks next waits until this transaction has ended. */

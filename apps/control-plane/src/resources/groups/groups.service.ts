@@ -15,7 +15,7 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
-import { resourceEvent } from '../../webhook-outbox/index.ts'
+import { goneEvent, resourceEvent } from '../../webhook-outbox/index.ts'
 import { PlansService } from '../plans/index.ts'
 import { UsersService } from '../users/index.ts'
 import { freeSlug, slugOf } from './group-slug.ts'
@@ -80,15 +80,16 @@ export class GroupsService {
   async delete(id: string, actor: Actor): Promise<Written<null>> {
     return this.writes.run(actor, async (tx) => {
       const before = existing(groupResource, id, await this.groups.lock(tx, id))
-      const keys = await this.groups.lockKeyIds(tx, id)
+      const keys = await this.groups.lockKeys(tx, id)
       await this.groups.delete(tx, id)
       return {
         row: null,
         audit: [auditEntry(groupResource, 'delete', before, null)],
         items: [
-          ...keys.map((key) => ({ kind: 'key', op: 'delete', id: key }) as const),
+          ...keys.map((key) => ({ kind: 'key', op: 'delete', id: key.id }) as const),
           { kind: 'group', op: 'delete', id },
         ],
+        events: keys.filter(({ revoked }) => !revoked).map((key) => goneEvent('key.revoked', 'api_keys', key.id)),
       }
     })
   }

@@ -18,7 +18,7 @@ import {
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
 import { PlansService } from '../plans/index.ts'
-import { resourceEvent, type WebhookEvent } from '../../webhook-outbox/index.ts'
+import { goneEvent, resourceEvent, type WebhookEvent } from '../../webhook-outbox/index.ts'
 import type { UserInput, UserRole } from './users.input.ts'
 import { UsersRepository, type UserRow } from './users.repository.ts'
 import { userResource } from './users.resource.ts'
@@ -96,15 +96,16 @@ export class UsersService {
       const groups = await this.users.countOwnedGroups(tx, id)
       if (groups > 0) throw ApiError.of('conflict', `still the owner of ${groups} groups`)
       if (canSignIn(before)) await this.keepAnAdmin(tx, id)
-      const keys = await this.users.lockKeyIds(tx, id)
+      const keys = await this.users.lockKeys(tx, id)
       await this.users.delete(tx, id)
       return {
         row: null,
         audit: [auditEntry(userResource, 'delete', before, null)],
         items: [
-          ...keys.map((key) => ({ kind: 'key', op: 'delete', id: key }) as const),
+          ...keys.map((key) => ({ kind: 'key', op: 'delete', id: key.id }) as const),
           { kind: 'user', op: 'delete', id },
         ],
+        events: keys.filter(({ revoked }) => !revoked).map((key) => goneEvent('key.revoked', 'api_keys', key.id)),
       }
     })
   }
