@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo } from 'node:net'
+import path from 'node:path'
 import { createLogger, createSealer, type TransportConfig } from '@apigate/platform'
 import { startFakeUpstream, testServers, waitFor, type FakeUpstream, type RecordedRequest } from '@apigate/testing'
 import { Webhook } from 'standardwebhooks'
@@ -86,6 +88,27 @@ async function after(attempts: number) {
   })
 }
 const ids = (requests: RecordedRequest[]): unknown[] => requests.map(({ headers }) => headers['webhook-id'])
+
+test('the code in the docs tells our requests from others', async () => {
+  const docs = readFileSync(path.resolve(import.meta.dirname, '../../../../docs/webhooks.md'), 'utf8')
+  const [, code = ''] = /```js\n(.*?)```/s.exec(docs) ?? []
+  const { isFromApiGate } = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+    isFromApiGate: (headers: object, body: string, secret: string) => boolean
+  }
+  start()
+  const { id, secret } = await subscribe()
+  const { document } = await api.call('POST', `/api/webhooks/${id}/rotate-secret`)
+  await raise()
+  await after(1)
+  const [{ headers, body } = { headers: {}, body: '' }] = receiver.requests
+  for (const known of [secret, document.data.meta.secret]) {
+    expect(isFromApiGate(headers, String(body), known)).toBe(true)
+  }
+  expect(isFromApiGate(headers, `${String(body)} `, secret)).toBe(false)
+  expect(isFromApiGate(headers, String(body), `whsec_${randomBytes(32).toString('base64')}`)).toBe(false)
+  const old = { ...headers, 'webhook-timestamp': String(Math.floor(Date.now() / 1_000) - 3_600) }
+  expect(isFromApiGate(old, String(body), secret)).toBe(false)
+})
 
 describe.each([
   ['Redis', {}],
