@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApi, type TestApi } from '../api.fixture.ts'
 
-/** Enough for the planner to mind; `bench/lists.ts` has a million. */
+/** Enough for the planner to mind; docs/decisions/0013 has the figures of a million. */
 const keys = 50_000
 const users = 5_000
 
