@@ -38,7 +38,7 @@ export const deliveryPolicy: Omit<DeliveryPolicy, 'disableAfterMs'> = {
 }
 
 /** What is leased and not finished after this is leased again: longer than an attempt takes, and a queue may be. */
-export const leaseMs = 60_000
+export const leaseMs = 30_000
 /** At the end of the process attempts under way get so long, and are then made again by another. */
 const graceMs = 5_000
 
