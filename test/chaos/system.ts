@@ -80,6 +80,8 @@ export async function startChaosSystem(dir: string): Promise<ChaosSystem> {
         APIGATE_STATUS_PORT: String(statusPort),
         APIGATE_WORKER_ID: `proxy-${n}`,
         APIGATE_DATA_DIR: path.join(dir, `proxy-${n}`),
+        // A machine that is only busy must not look like a Redis that is away.
+        APIGATE_LIMITS_TIMEOUT_MS: '1000',
       }
       proxies.push({ url: `http://127.0.0.1:${proxyPort}`, statusUrl: `http://127.0.0.1:${statusPort}` })
       await node(`proxy-${n}`, 'apps/proxy/dist/main.js', ofProxy, statusPort)
