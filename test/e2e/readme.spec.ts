@@ -27,12 +27,12 @@ function tourBlocks(): string[] {
 
 test('the tour does what it says when pasted', async () => {
   const blocks = tourBlocks()
-  expect(blocks).toHaveLength(7)
+  expect(blocks).toHaveLength(9)
   const mark = '--- next block'
   const pasted = blocks.map((block) => `${block}\necho '${mark}'`).join('\n')
   const { status, stdout, stderr } = spawnSync('bash', ['-c', pasted], { encoding: 'utf8' })
   expect(status, stderr).toBe(0)
-  const [, customer, route, call, limit, used, revoked] = stdout.split(mark)
+  const [, customer, route, call, limit, used, month, explained, revoked] = stdout.split(mark)
 
   expect(customer).toContain('"id":"plan_tour"')
   expect(customer).toContain('"id":"usr_tour"')
@@ -44,6 +44,9 @@ test('the tour does what it says when pasted', async () => {
   expect(call).not.toMatch(/ak_[0-9a-f]{64}/)
   expect(limit?.trim().split(/\s+/)).toEqual(expect.arrayContaining(['200', '429']))
   expect(used).toContain('"status_code":429')
+  expect(month).toContain('"type":"usage_summaries"')
+  expect(explained).toContain('"route":{"id":"rte_tour"')
+  expect(explained).toContain('"url":"http')
   expect(revoked).toMatch(/HTTP\/1\.1 401 .*key_revoked/s)
 
   const usage = '/api/usage-events?filter[user]=usr_tour&page[size]=100'
