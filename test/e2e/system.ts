@@ -14,6 +14,8 @@ export interface RunningSystem {
   proxyUrl: string
   adminUrl: string
   statusUrl: string
+  /** The status port of `jobs`. */
+  jobsUrl: string
   /** The sample upstream. */
   echoUrl: string
   dataDir: string
@@ -70,6 +72,7 @@ export async function startSystem(mode: Mode): Promise<RunningSystem> {
     proxyUrl: `http://127.0.0.1:${env['APIGATE_PROXY_PORT']}`,
     adminUrl,
     statusUrl: `http://127.0.0.1:${env['APIGATE_STATUS_PORT']}`,
+    jobsUrl: `http://127.0.0.1:${env['APIGATE_JOBS_STATUS_PORT']}`,
     echoUrl: `http://127.0.0.1:${env['APIGATE_ECHO_PORT']}`,
     dataDir,
     printed,

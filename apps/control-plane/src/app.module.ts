@@ -9,6 +9,7 @@ import { FirstStartModule } from './first-start/index.ts'
 import { FleetModule, WaitInterceptor } from './fleet/index.ts'
 import { HealthModule } from './health/index.ts'
 import { AnswerInterceptor, ErrorFilter } from './jsonapi/index.ts'
+import { MetricsModule } from './metrics/index.ts'
 import { OpenApiModule } from './openapi/index.ts'
 import { OperationsModule } from './operations/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
@@ -42,6 +43,7 @@ export class AppModule {
         AuthModule,
         FirstStartModule,
         HealthModule,
+        MetricsModule,
         OpenApiModule,
         FleetModule,
         ExplainModule,

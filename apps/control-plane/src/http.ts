@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Logger } from '@apigate/platform'
+import { RouteTraffic, type Logger } from '@apigate/platform'
 import { ApiError, errorObject } from '@apigate/errors'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { FastifyAdapter } from '@nestjs/platform-fastify'
@@ -86,6 +86,13 @@ export function installHooks(app: NestFastifyApplication, options: HttpOptions):
     if (hasBody(request.raw)) checkContentType(type, encoding, extensions, takesYaml)
     // It says nothing about no body; Fastify would refuse a type that it has no parser for.
     else delete request.headers['content-type']
+  })
+
+  const traffic = app.get(RouteTraffic)
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const route = request.is404 ? 'none' : `${request.method} ${request.routeOptions.url}`
+    traffic.count(route, reply.statusCode, reply.elapsedTime / 1_000)
+    done()
   })
 
   // Not before: reading a body would lose what is bound to the request.

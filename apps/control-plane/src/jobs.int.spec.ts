@@ -35,7 +35,7 @@ test('the process becomes ready and publishes, and is unready at once when it en
     ready: true,
     dependencies: { postgres: 'up', migrations: 'applied', config_publisher: 'owner' },
   })
-  expect(status.metrics()).toContain('\napigate_config_published_revision 0\n')
+  expect(await status.metrics()).toContain('\napigate_config_published_revision 0\n')
   status.drain()
   expect(await status.readiness()).toMatchObject({ ready: false, dependencies: { process: 'draining' } })
 })
@@ -47,6 +47,6 @@ test('it starts without PostgreSQL, says so, and can be closed', async () => {
     ready: false,
     dependencies: { postgres: 'down', migrations: 'unknown', config_publisher: 'away: failing' },
   })
-  expect(status.metrics()).toContain('\napigate_config_publisher_failing 1\n')
-  expect(status.metrics()).not.toContain('apigate_config_published_revision')
+  expect(await status.metrics()).toContain('\napigate_config_publisher_failing 1\n')
+  expect(await status.metrics()).not.toContain('apigate_config_published_revision')
 })

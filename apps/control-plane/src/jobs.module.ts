@@ -5,6 +5,7 @@ import type { ControlPlaneConfig } from './config.ts'
 import { HealthRepository } from './health/index.ts'
 import { HousekeepingModule } from './housekeeping/index.ts'
 import { JobsStatus } from './jobs.status.ts'
+import { BacklogRepository } from './metrics/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { SettingsModule } from './settings.module.ts'
 import { UsageIngestModule } from './usage-ingest/index.ts'
@@ -24,7 +25,7 @@ export class JobsModule {
         WebhookDeliveryModule,
         HousekeepingModule,
       ],
-      providers: [HealthRepository, JobsStatus],
+      providers: [HealthRepository, BacklogRepository, JobsStatus],
     }
   }
 }

@@ -1,8 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Readiness } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
 import { ConfigPublisher, type PublisherState } from './config-publisher/index.ts'
 import { HealthRepository } from './health/index.ts'
+import { jobsMetrics } from './jobs.metrics.ts'
+import { BacklogRepository } from './metrics/index.ts'
+import { UsageIngest } from './usage-ingest/index.ts'
 import { WebhookDelivery } from './webhook-delivery/index.ts'
+
+const backlogMsMax = 2_000
 
 /** What the jobs process says of itself on its status port. */
 @Injectable()
@@ -13,6 +19,8 @@ export class JobsStatus {
     private readonly health: HealthRepository,
     private readonly publisher: ConfigPublisher,
     private readonly webhooks: WebhookDelivery,
+    private readonly ingest: UsageIngest,
+    private readonly backlog: BacklogRepository,
   ) {}
 
   drain(): void {
@@ -38,32 +46,13 @@ export class JobsStatus {
     return this.publisher.state
   }
 
-  /** Prometheus text. */
-  metrics(): string {
-    const { role, position, snapshot, problem } = this.publisher.state
-    const { delivered, pending, failed } = this.webhooks.counts
-    return [
-      gauge(
-        'apigate_config_publisher_owner',
-        'Whether this process publishes configuration.',
-        Number(role === 'owner'),
-      ),
-      gauge('apigate_config_publisher_failing', 'Whether its last step failed.', Number(problem !== null)),
-      gauge('apigate_config_published_revision', 'Newest revision on the config feed.', position?.revision),
-      gauge('apigate_config_snapshot_revision', 'Revision of the newest snapshot.', snapshot?.revision),
-      gauge('apigate_config_snapshot_bytes', 'Size of the newest snapshot, compressed.', snapshot?.bytes),
-      attempts({ delivered, again: pending, failed }),
-    ].join('')
+  /** Prometheus text. What only the database knows is left out when it does not tell in time. */
+  async metrics(): Promise<string> {
+    const backlog = await Promise.race([
+      this.backlog.read().catch(() => null),
+      delay(backlogMsMax, null, { ref: false }),
+    ])
+    const { state: publisher } = this.publisher
+    return jobsMetrics({ publisher, ingest: this.ingest.counts, webhooks: this.webhooks.counts, backlog })
   }
-}
-
-function attempts(outcomes: Record<string, number>): string {
-  const name = 'apigate_webhook_attempts_total'
-  const lines = Object.entries(outcomes).map(([outcome, count]) => `${name}{outcome="${outcome}"} ${count}\n`)
-  return `# HELP ${name} Attempts to deliver to webhooks, by what came of them.\n# TYPE ${name} counter\n${lines.join('')}`
-}
-
-/** A value that is not known is left out: a 0 would be a lie. */
-function gauge(name: string, help: string, value: number | undefined): string {
-  return value === undefined ? '' : `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${name} ${value}\n`
 }

@@ -129,7 +129,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
         ...(gateway.isDraining ? { worker: 'draining' } : {}),
       },
     }),
-    metrics: () => prometheusText(reporter.status(), counters, spool, limits, webSockets.size),
+    metrics: () => prometheusText({ status: reporter.status(), counters, spool, limits, webSockets: webSockets.size }),
     json: { '/status': () => reporter.status() },
     log,
   })

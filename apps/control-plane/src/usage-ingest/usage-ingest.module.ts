@@ -14,5 +14,6 @@ import { UsageIngest } from './usage.ingest.ts'
         new UsageIngest(database, config, log),
     },
   ],
+  exports: [UsageIngest],
 })
 export class UsageIngestModule {}

@@ -3,6 +3,7 @@ import {
   consumeUsageBatches,
   openFleetBus,
   readLedgerUnits,
+  RefusedBatchError,
   seedQuotaCounts,
   type Closeable,
   type FleetBus,
@@ -23,8 +24,17 @@ const upkeepEveryMs = 3_600_000
 /** For thresholds that were reached when whoever wrote them ended before it told of them. */
 const raiseEveryMs = 60_000
 
+/** Since the start: batches by what came of an attempt to write one, and events that were new. */
+export interface IngestCounts {
+  written: number
+  again: number
+  setAside: number
+  events: number
+}
+
 /** From the queue to the ledger, and the mark back to the worker. */
 export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly counts: IngestCounts = { written: 0, again: 0, setAside: 0, events: 0 }
   readonly #database: Database
   readonly #transport: TransportConfig
   readonly #log: Logger
@@ -44,7 +54,7 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
     void this.#upkeep()
     const bus = openFleetBus(this.#transport, this.#log)
     const ingest = async (batch: UsageBatch): Promise<void> => {
-      const { mark } = await this.#ledger.write(batch)
+      const { mark } = await this.#write(batch)
       // For a repeat too: a worker that sends again has missed its mark.
       bus.sendMark(mark)
     }
@@ -66,6 +76,18 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
     for (const timer of this.#running.timers) clearInterval(timer)
     await Promise.all([this.#running.consumer.close(), this.#running.seeder?.close()])
     await this.#running.bus.close()
+  }
+
+  async #write(batch: UsageBatch): ReturnType<UsageLedger['write']> {
+    try {
+      const written = await this.#ledger.write(batch)
+      this.counts.written += 1
+      this.counts.events += written.inserted
+      return written
+    } catch (error) {
+      this.counts[error instanceof RefusedBatchError ? 'setAside' : 'again'] += 1
+      throw error
+    }
   }
 
   async #upkeep(): Promise<void> {

@@ -1,6 +1,7 @@
 import { aUsageBatch, aUsageEvent } from '@apigate/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sources, startTestApi, type TestApi } from '../api.fixture.ts'
+import { BacklogRepository } from '../metrics/index.ts'
 import { UsageLedger } from '../usage-ingest/index.ts'
 
 let api: TestApi
@@ -93,6 +94,7 @@ test('what is missing in the ledger, and what was set aside, is listed', async (
     [5, 5, 'missing'],
   ])
   expect((await api.call('GET', '/api/usage-gaps?filter[reason]=missing')).document.meta.total).toBe(1)
+  expect(await new BacklogRepository(api.database).read()).toMatchObject({ missingEvents: 1, refusedEvents: 1 })
 })
 
 describe('the meter endpoint', () => {

@@ -8,6 +8,7 @@ import { startFakeUpstream, testServers, waitFor, type FakeUpstream, type Record
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApi, type TestApi } from '../api.fixture.ts'
+import { BacklogRepository } from '../metrics/index.ts'
 import { WebhooksService } from '../resources/webhooks/index.ts'
 import { TargetGuard, type Resolve } from '../webhook-target/index.ts'
 import { WebhookDeliveriesRepository } from './deliveries.repository.ts'
@@ -164,6 +165,8 @@ describe.each([
       expect(waitMs).toBeGreaterThan(pause * minuteMs - 10_000)
       expect(waitMs).toBeLessThan(pause * minuteMs * 1.2 + 1_000)
       expect((await api.call('GET', `/api/webhooks/${id}`)).document.data.attributes.failing_since).not.toBeNull()
+      const backlog = { pendingDeliveries: 1, failingWebhooks: 1, overdueSeconds: 0 }
+      expect(await new BacklogRepository(api.database).read()).toMatchObject(backlog)
       if (attempts === 3) receiver.answer({ status: 204 })
       aheadMs += waitMs + 1
     }
@@ -446,4 +449,12 @@ describe('where a name leads', () => {
     await raise()
     expect(await after(1)).toMatchObject({ status: 'failed', lastError: '127.0.0.3 is not a public address' })
   })
+})
+
+test('how long a delivery has waited that nobody sends is told to operators', async () => {
+  await subscribe()
+  await raise()
+  await api.database.prisma.webhookDelivery.updateMany({ data: { nextAttemptAt: new Date(Date.now() - 90_000) } })
+  const { overdueSeconds, pendingDeliveries } = await new BacklogRepository(api.database).read()
+  expect([Math.floor(overdueSeconds / 10), pendingDeliveries]).toEqual([9, 1])
 })

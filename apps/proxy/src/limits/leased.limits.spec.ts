@@ -221,6 +221,8 @@ describe('with a store elsewhere', () => {
     nowMs += 3_000
     expect(await admissions([limits.takeToken(of(plan)), limits.takeToken(of(plan))])).toEqual([true, false])
     expect(limits.alone).toBeGreaterThan(30)
+    // The rate of the key that first met the outage is a share, too.
+    expect(limits.aloneAdmitted).toBe(10 + 1 + 1)
   })
 
   test('when the store is back, what was admitted without it is taken off the bucket', async () => {

@@ -32,8 +32,9 @@ const uncounted: QuotaReservation = { admitted: true, count: null, isAway: false
  * that need what is not at hand wait for one call together; while the store is away, the fallback decides.
  */
 export class LeasedLimits implements Limits, Closeable {
-  /** Decisions that the fallback made. */
+  /** Decisions that the fallback made, and those of them that admitted. */
   alone = 0
+  aloneAdmitted = 0
   readonly breaker: StoreBreaker
   readonly #fallback: LimitsFallback
   readonly #workers: () => number
@@ -151,10 +152,11 @@ export class LeasedLimits implements Limits, Closeable {
   }
 
   #reserveAlone({ account, limit }: MonthState, nowMs: number): QuotaReservation {
-    this.alone += 1
-    if (this.#fallback === 'closed' && limit !== Infinity) return { admitted: false, count: account, isAway: true }
+    const isRefused = this.#fallback === 'closed' && limit !== Infinity
     const bound = this.#fallback === 'open' ? Infinity : limit
-    return { admitted: account.reserveAlone(bound, this.#workers(), nowMs), count: account, isAway: false }
+    const admitted = !isRefused && account.reserveAlone(bound, this.#workers(), nowMs)
+    this.#countAlone(admitted)
+    return { admitted, count: account, isAway: isRefused }
   }
 
   #takeFromMemory(key: KeyState, nowMs: number): RateDecision | null {
@@ -164,7 +166,17 @@ export class LeasedLimits implements Limits, Closeable {
   }
 
   #takeAlone(key: KeyState, nowMs: number): RateDecision {
+    const decision = this.#decideAlone(key, nowMs)
+    this.#countAlone(decision.admitted)
+    return decision
+  }
+
+  #countAlone(admitted: boolean): void {
     this.alone += 1
+    if (admitted) this.aloneAdmitted += 1
+  }
+
+  #decideAlone(key: KeyState, nowMs: number): RateDecision {
     if (this.#fallback === 'closed') return awayDecision(nowMs)
     if (this.#fallback === 'open') return openDecision(key.lease, nowMs)
     const workers = this.#workers()

@@ -242,3 +242,21 @@ describe('the folder', () => {
     await expect(open({ dir: path.join(dir, 'file') })).rejects.toThrow(/cannot use the spool folder .*ENOTDIR/)
   })
 })
+
+test('the oldest event that the ledger lacks is told by the time of its request, across a restart', async () => {
+  const spool = await open()
+  expect(await spool.oldestReceivedMs()).toBeNull()
+  await record(spool, 300, { created_at: '2026-01-01T00:00:00.000Z' })
+  await record(spool, 1, { created_at: '2026-01-02T00:00:00.000Z' })
+  expect(await spool.oldestReceivedMs()).toBe(Date.UTC(2026, 0, 1))
+  spool.acknowledge({ v: 1, worker: 'w-1', epoch: spool.epoch, first: 1, seq: 300 })
+  expect(await spool.oldestReceivedMs()).toBe(Date.UTC(2026, 0, 2))
+  await spool.close()
+
+  const next = await open()
+  await record(next, 1, { created_at: '2026-01-03T00:00:00.000Z' })
+  // The file is whole until the ledger has all of it, and is sent again.
+  expect(await next.oldestReceivedMs()).toBe(Date.UTC(2026, 0, 1))
+  next.acknowledge({ v: 1, worker: 'w-1', epoch: spool.epoch, first: 1, seq: 301 })
+  expect(await next.oldestReceivedMs()).toBe(Date.UTC(2026, 0, 3))
+})

@@ -84,10 +84,24 @@ export class UsageSpool implements UsageRecorder {
     return this.epochs.reduce((sum, epoch) => sum + epoch.unacknowledged.size, 0)
   }
 
+  get diskBytesMax(): number {
+    return this.#options.diskBytesMax
+  }
+
   get diskBytes(): number {
     let sum = this.#current.bytes
     for (const epoch of this.#old) sum += epoch.bytes
     return sum
+  }
+
+  /** When the oldest event that the ledger has not acknowledged was received, Unix ms; null without one. May throw. */
+  async oldestReceivedMs(): Promise<number | null> {
+    const epoch = this.epochs.find(({ unacknowledged }) => unacknowledged.size > 0)
+    const first = epoch?.unacknowledged.runFrom(1)?.first
+    if (epoch === undefined || first === undefined) return null
+    const json = (await epoch.read(first, first)).get(first)
+    // Acknowledged meanwhile, or gone from the disk.
+    return json === undefined ? null : Date.parse((JSON.parse(json) as UsageEventDraft).created_at)
   }
 
   record(event: UsageEventDraft, written: () => void): void {

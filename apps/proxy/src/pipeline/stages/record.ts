@@ -11,8 +11,8 @@ export function record(exchange: Exchange, written: () => void): void {
   const units = exchange.units - (recorded?.units ?? 0)
   if (quota?.admitted) gateway.limits.settle(quota, units)
   else if (recorded !== null && units > 0) charge(exchange, units)
-  const latencyMs = Math.round(performance.now() - exchange.startedAtMs)
-  gateway.counters.count(exchange.status, latencyMs)
+  const latencyMs = performance.now() - exchange.startedAtMs
+  gateway.counters.count(exchange.route?.id, exchange.status, latencyMs, exchange.errorCode)
   gateway.usage.record(usageEvent(exchange), written)
 }
 

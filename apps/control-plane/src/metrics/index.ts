@@ -1,0 +1,2 @@
+export * from './backlog.repository.ts'
+export * from './metrics.module.ts'
