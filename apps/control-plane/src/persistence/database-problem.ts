@@ -9,8 +9,11 @@ export type DatabaseProblem =
 /** Prisma and Node: not reachable, or a wait for a connection or a lock that ended. */
 const unavailableCodes =
   /^(P1001|P1002|P1003|P1008|P1017|P2024|P2028|P2037|ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH)$/
-/** SQLSTATE: connection lost, server starting or stopping, out of connections, no such database, cancelled. */
-const unavailableStates = /^(08...|57P0.|533..|3D000|55P03|57014)$/
+/**
+ * SQLSTATE: connection lost, server starting or stopping, out of disk, memory or connections, a standby that only reads, no
+ * such database, cancelled.
+ */
+const unavailableStates = /^(08...|57P0.|53...|25006|3D000|55P03|57014)$/
 /** A deadlock or a serialisation failure: SQLSTATE, and Prisma's name for both. */
 const lostCodes = /^(40001|40P01|P2034)$/
 /** pg and its pool have no code for these. */
