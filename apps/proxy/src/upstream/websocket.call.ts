@@ -116,15 +116,21 @@ export class WebSocketCall implements UpstreamWork {
   }
 
   #onRefusal(answer: IncomingMessage): void {
-    this.#target.health.succeeded()
-    this.#stopTimer()
-    const { socket } = this.#exchange
-    if (this.#exchange.isFinished) {
-      answer.resume()
+    const { socket, isFinished } = this.#exchange
+    const status = answer.statusCode!
+    if (isFinished || status < 200 || status > 599) {
+      // Or no answer that HTTP has: a 101 without an upgrade comes here as well.
+      this.abort()
+      if (!isFinished) this.#relay.fail(failed)
       return
     }
-    this.#relay.start(answer.statusCode!, answer.headers, answer)
-    answer.on('data', (chunk: Buffer) => this.#relay.data(chunk))
+    this.#target.health.succeeded()
+    this.#timer?.refresh()
+    this.#relay.start(status, answer.headers, answer)
+    answer.on('data', (chunk: Buffer) => {
+      this.#timer?.refresh()
+      this.#relay.data(chunk)
+    })
     answer.on('end', () => {
       this.#release()
       this.#relay.end(answer.trailers)

@@ -161,6 +161,28 @@ test('an upstream that never answers the upgrade is 504', async () => {
   expect(await refusal('/silent')).toMatch(/^HTTP\/1.1 504 .*"code":"upstream_timeout"/s)
 })
 
+test.each(['000 None', '099 Low', '600 High', '999 Higher', '101 Switching Protocols'])(
+  'an upstream that answers the upgrade with %s, and without one, is 502',
+  async (status) => {
+    const answer = `HTTP/1.1 ${status}\r\nContent-Length: 2\r\n\r\nok`
+    const url = await listening(createServer((socket) => void socket.on('data', () => socket.write(answer))))
+    traffic.apply(...aRouteTo(url, { pathPattern: '/odd', authRequired: false, protocol: 'websocket' }).items)
+    expect(await refusal('/odd')).toMatch(/^HTTP\/1.1 502 .*"code":"upstream_error"/s)
+    expect(traffic.events.at(-1)).toMatchObject({ status_code: 502, error_code: 'upstream_error' })
+    await waitFor(() => traffic.gateway.counters.inFlight === 0)
+  },
+)
+
+test('an upstream that refuses the upgrade and does not come to its end is cut off', async () => {
+  const answer = 'HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\nhal'
+  const url = await listening(createServer((socket) => void socket.on('data', () => socket.write(answer))))
+  const route = { pathPattern: '/half', authRequired: false, protocol: 'websocket' as const }
+  traffic.apply(...aRouteTo(url, route, { timeoutMs: 200 }).items)
+  expect(await refusal('/half')).toMatch(/^HTTP\/1.1 403 .*hal$/s)
+  expect(traffic.events.at(-1)).toMatchObject({ status_code: 403, error_code: 'upstream_timeout' })
+  await waitFor(() => traffic.gateway.counters.inFlight === 0)
+})
+
 test('a key that is revoked closes its WebSockets with 1008, draining closes all with 1001', async () => {
   const closed = (socket: WebSocket) => new Promise<number>((resolve) => socket.once('close', resolve))
   const first = await open()
