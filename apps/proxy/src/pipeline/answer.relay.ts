@@ -33,6 +33,7 @@ export class AnswerRelay {
   #length = unknownLength
   #hasBody = true
   #isHeadSent = false
+  #isPaused = false
   #held: Buffer | null = null
   /** Of an answer that is read whole before any of it goes on. */
   #body: AnswerBody | null = null
@@ -119,16 +120,23 @@ export class AnswerRelay {
     }
     if (exchange.isClientGone) return
     this.#isHeadSent = true
-    if (!response.write(chunk)) {
-      const source = this.#source!
-      source.pause()
-      response.once('drain', () => source.resume())
-    }
+    if (response.write(chunk, this.#onWritten) || this.#isPaused) return
+    this.#isPaused = true
+    this.#source!.pause()
+  }
+
+  /** Not by `drain`, which Node forgets when small chunks come near the mark before it puts them together. */
+  readonly #onWritten = (): void => {
+    if (!this.#isPaused || this.#exchange.response.writableLength > 0) return
+    this.#isPaused = false
+    this.#source!.resume()
   }
 
   end(trailers: IncomingHttpHeaders): void {
     const { kept, isFinished } = this.#exchange
     kept?.answerEnds()
+    // What carried it may carry another answer already, while the client still takes this one.
+    if (this.isStarted) this.#source = endedSource
     if (this.#body === null) this.#end(trailers)
     else if (!isFinished) void this.#endWith(this.#body)
   }

@@ -138,8 +138,6 @@ export class TrafficServer {
     response.shouldKeepAlive = false
     response.assignSocket(socket)
     response.on('finish', () => socket.destroySoon())
-    // Node's server has let go of the socket, and with it of this.
-    socket.on('drain', () => response.emit('drain'))
     const exchange = this.#begin(request, response, head)
     const verdict = checkWire(exchange, this.#options.limits)
     if (verdict !== null) refuse(exchange, verdict)

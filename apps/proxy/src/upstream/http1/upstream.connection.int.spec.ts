@@ -81,6 +81,14 @@ test('an answer without a length ends with its connection; the client gets it in
   expect(lastEvent()).toMatchObject({ status_code: 200, response_bytes: 9, error_code: null })
 })
 
+test('an answer in very many very small chunks reaches its client whole', async () => {
+  const count = 200_000
+  answer = (socket) =>
+    socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${'1\r\nx\r\n'.repeat(count)}0\r\n\r\n`)
+  expect(await get()).toEqual([200, 'x'.repeat(count)])
+  expect(lastEvent()).toMatchObject({ response_bytes: count, error_code: null })
+})
+
 test('bytes behind an answer never become the answer of the next request', async () => {
   answer = (socket) => socket.write(plain + plain.replace('ok', 'no'))
   expect(await get()).toEqual([200, 'ok'])
