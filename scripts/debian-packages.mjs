@@ -11,11 +11,11 @@ const binDirs = ['usr/lib/chromium', 'usr/bin', 'usr/sbin'].map((folder) => path
 /**
  * Makes sure that `binary` can be started by name, with `programEnv()`.
  *
- * @param {{ binary: string, packages?: string[], why: string }} program `packages` are unpacked even where they are
- *   installed; default: the one of the binary's name
+ * @param {{ binary: string, packages?: string[], isAlone?: boolean, why: string }} program `packages` are unpacked even where
+ *   they are installed; default: the one of the binary's name. `isAlone`: it needs no other package, whatever they say.
  * @throws with what to install, where there is no way to provide it.
  */
-export function provideProgram({ binary, packages = [binary], why }) {
+export function provideProgram({ binary, packages = [binary], isAlone = false, why }) {
   if (runs(binary)) return
   const missing = (problem) =>
     new Error(
@@ -28,8 +28,11 @@ export function provideProgram({ binary, packages = [binary], why }) {
   // The system's package lists may be absent (fresh images) or stale: then the second try fetches lists of our own.
   const folder = path.join(cacheDir, 'debs', binary)
   mkdirSync(folder, { recursive: true })
-  const ownLists = { ownLists: true }
-  if (!download(packages, folder) && !(apt(['apt-get', 'update'], ownLists) && download(packages, folder, ownLists))) {
+  const ownLists = { ownLists: true, isAlone }
+  if (
+    !download(packages, folder, { isAlone }) &&
+    !(apt(['apt-get', 'update'], ownLists) && download(packages, folder, ownLists))
+  ) {
     throw missing('it is not on PATH and its package could not be downloaded (is there a network?)')
   }
   for (const deb of readdirSync(folder)) spawnSync('dpkg-deb', ['-x', path.join(folder, deb), cacheDir])
@@ -67,7 +70,8 @@ function runs(binary) {
 }
 
 /** The packages, and what they depend on and is not installed here. */
-function download(packages, cwd, lists = {}) {
+function download(packages, cwd, { isAlone, ...lists }) {
+  if (isAlone) return apt(['apt-get', 'download', ...packages], { ...lists, cwd }) !== false
   const filters = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'].map(
     (kind) => `--no-${kind}`,
   )

@@ -18,7 +18,7 @@ const programs = [
   { binary: 'nats-server', why: 'as the message bus of the tests' },
   { binary: 'redis-server', packages: ['redis-server', 'redis-tools'], why: 'as the queue of the tests' },
   { binary: 'curl', why: 'to try the printed commands as a user would' },
-  { binary: 'promtool', packages: ['prometheus'], why: 'to check metrics and alert rules' },
+  { binary: 'promtool', packages: ['prometheus'], isAlone: true, why: 'to check metrics and alert rules' },
   { binary: 'chromium-headless-shell', why: 'as the browser of the tests' },
 ]
 

@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import { programEnv, provideProgram } from '../../scripts/debian-packages.mjs'
 import { documentedMetrics } from './metrics.document.ts'
+import { promtool, providePromtool } from './promtool.ts'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
@@ -12,19 +11,17 @@ const rulesFile = 'ops/prometheus/apigate.rules.yml'
 const rules = read(rulesFile)
 const alerts = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name!)
 
-beforeAll(() => provideProgram({ binary: 'promtool', packages: ['prometheus'], why: 'to check alert rules' }))
-
-function promtool(...args: string[]): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('promtool', args, { cwd: root, encoding: 'utf8', env: programEnv() })
-  return { status, said: stdout + stderr }
-}
+beforeAll(providePromtool)
 
 test('promtool takes the alert rules', () => {
-  expect(promtool('check', 'rules', rulesFile)).toMatchObject({ status: 0, said: expect.stringContaining('SUCCESS') })
+  expect(promtool(root, ['check', 'rules', rulesFile])).toMatchObject({
+    status: 0,
+    said: expect.stringContaining('SUCCESS'),
+  })
 })
 
 test('each alert fires in its trouble, and none in a healthy system', () => {
-  expect(promtool('test', 'rules', 'ops/prometheus/apigate.rules.test.yml')).toMatchObject({ status: 0 })
+  expect(promtool(root, ['test', 'rules', 'ops/prometheus/apigate.rules.test.yml'])).toMatchObject({ status: 0 })
 })
 
 test('every alert has a runbook, and every runbook its alert', () => {
@@ -72,7 +69,7 @@ test('every panel of the dashboard asks something, and nothing that Prometheus c
   const text = `groups:\n  - name: panels\n    rules:\n${queries.map(rule).join('')}`
   const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'apigate-panels-')), 'panels.yml')
   writeFileSync(file, text)
-  const checked = promtool('check', 'rules', '--lint=none', file)
+  const checked = promtool(root, ['check', 'rules', '--lint=none', file])
   rmSync(path.dirname(file), { recursive: true })
   expect(checked).toMatchObject({ status: 0 })
 })

@@ -4,6 +4,7 @@ import { createLogger } from '@apigate/platform'
 import { createTestDatabase, waitFor, type TestDatabase } from '@apigate/testing'
 import type { INestApplicationContext } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
+import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { loadConfig } from './config.ts'
 import { JobsModule } from './jobs.module.ts'
@@ -38,6 +39,25 @@ test('the process becomes ready and publishes, and is unready at once when it en
   expect(await status.metrics()).toContain('\napigate_config_published_revision 0\n')
   status.drain()
   expect(await status.readiness()).toMatchObject({ ready: false, dependencies: { process: 'draining' } })
+})
+
+test('a database that does not answer takes nothing from the metrics but what only it knows', async () => {
+  database = await createTestDatabase()
+  const status = await start(database.url)
+  await waitFor(async () => (await status.metrics()).includes('\napigate_usage_gap_events 0\n'))
+  const holder = new pg.Client({ connectionString: database.url })
+  await holder.connect()
+  await holder.query('BEGIN; LOCK TABLE usage_marks IN ACCESS EXCLUSIVE MODE')
+  const [text, again] = await Promise.all([status.metrics(), status.metrics()])
+  expect(text).toContain('\napigate_usage_ingest_events_total 0\n')
+  expect(text).not.toContain('apigate_usage_gap_events')
+  expect(again).not.toContain('apigate_usage_gap_events')
+  const { rows } = await holder.query(
+    `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ 'headRevision'`,
+  )
+  expect(rows).toHaveLength(1)
+  await holder.end()
+  await waitFor(async () => (await status.metrics()).includes('\napigate_usage_gap_events 0\n'))
 })
 
 test('it starts without PostgreSQL, says so, and can be closed', async () => {

@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common'
 import { ConfigPublisher, type PublisherState } from './config-publisher/index.ts'
 import { HealthRepository } from './health/index.ts'
 import { jobsMetrics } from './jobs.metrics.ts'
-import { BacklogRepository } from './metrics/index.ts'
+import { BacklogRepository, type Backlog } from './metrics/index.ts'
 import { UsageIngest } from './usage-ingest/index.ts'
 import { WebhookDelivery } from './webhook-delivery/index.ts'
 
@@ -14,6 +14,7 @@ const backlogMsMax = 2_000
 @Injectable()
 export class JobsStatus {
   private draining = false
+  private reading: Promise<Backlog | null> | null = null
 
   constructor(
     private readonly health: HealthRepository,
@@ -48,10 +49,12 @@ export class JobsStatus {
 
   /** Prometheus text. What only the database knows is left out when it does not tell in time. */
   async metrics(): Promise<string> {
-    const backlog = await Promise.race([
-      this.backlog.read().catch(() => null),
-      delay(backlogMsMax, null, { ref: false }),
-    ])
+    // A database that hangs has one such question, however often it is asked.
+    this.reading ??= this.backlog
+      .read()
+      .catch(() => null)
+      .finally(() => (this.reading = null))
+    const backlog = await Promise.race([this.reading, delay(backlogMsMax, null, { ref: false })])
     const { state: publisher } = this.publisher
     return jobsMetrics({ publisher, ingest: this.ingest.counts, webhooks: this.webhooks.counts, backlog })
   }
