@@ -34,9 +34,18 @@ function image(definition: ResourceDefinition, row: Row): object {
     `${name}_id`,
     valueOf(row, idField),
   ])
-  const secrets = [...definition.secrets].map(([name, field]) => [
+  return {
+    ...resourceObject(definition, row).attributes,
+    ...Object.fromEntries(related),
+    ...maskedSecrets(definition, row),
+  }
+}
+
+/** Of each secret only whether there is one: `[masked]` or null. */
+export function maskedSecrets(definition: ResourceDefinition, row: Row): Record<string, string | null> {
+  const secrets = [...definition.secrets].map(([name, field]): [string, string | null] => [
     name,
     valueOf(row, field) === null ? null : maskedSecret,
   ])
-  return { ...resourceObject(definition, row).attributes, ...Object.fromEntries([...related, ...secrets]) }
+  return Object.fromEntries(secrets)
 }

@@ -132,6 +132,26 @@ describe('a document', () => {
     }
   })
 
+  test('that is only tried shows no secret of a webhook: it would be nobody’s', async () => {
+    const webhooks = [{ id: 'whk_a', name: 'a', url: 'https://93.184.216.34/', events: ['*'] }]
+    const [tried, made] = [await put({ webhooks }, '?dry_run=true'), await put({ webhooks })]
+    expect(tried.document.meta.changes).toMatchObject([{ action: 'create', id: 'whk_a' }])
+    expect(JSON.stringify(tried.document)).not.toContain('whsec_')
+    expect(made.document.meta.changes[0].meta.secret).toMatch(/^whsec_/)
+  })
+
+  test('shows of a secret that it is written, and neither its value nor that there is none', async () => {
+    const upstreams = [{ id: 'ups_a', auth_value: 'another secret' }, { id: 'ups_b' }]
+    const { document } = await put({ upstreams }, '?dry_run=true')
+    expect(document.meta.changes).toEqual([
+      {
+        ...{ action: 'update', type: 'upstreams', id: 'ups_a' },
+        before: { auth_value: '[masked]' },
+        after: { auth_value: '[masked]' },
+      },
+    ])
+  })
+
   test('leaves a trail like any other write', async () => {
     await put({ upstreams: [{ id: 'ups_a', timeout_ms: 6 }, { id: 'ups_b' }] })
     const { document } = await api.call(
@@ -189,7 +209,7 @@ describe('a document that is wrong', () => {
   test.each([
     ['that is not closed', 'routes: [', /line 1, column/],
     ['with a key twice', 'routes: []\nroutes: []', /line 2, column/],
-    ['of many documents', 'a: 1\n---\nb: 2', /document/],
+    ['of many documents', 'a: 1\n---\nb: 2', /^line 2, column 1: another document begins here; send one$/],
     ['nested too deeply', '['.repeat(20_000), /nested|line 1/],
     ['that grows by aliases', bomb(), /aliases/],
     ['with a NUL', 'routes: "\\0"', /NUL/],

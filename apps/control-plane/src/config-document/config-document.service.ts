@@ -1,7 +1,7 @@
 import { ApiError, type ErrorObject } from '@apigate/errors'
 import { Injectable } from '@nestjs/common'
 import { ModuleRef } from '@nestjs/core'
-import { AuditedWrites } from '../audit/index.ts'
+import { AuditedWrites, maskedSecrets } from '../audit/index.ts'
 import type { Actor } from '../auth/index.ts'
 import {
   EntryError,
@@ -76,7 +76,10 @@ export class ConfigDocumentService {
         return changes
       })
     } catch (error) {
-      if (error instanceof DryRun) return { row: error.changes, revision: 0n }
+      if (error instanceof DryRun) {
+        // A secret that was shown here would be no webhook's: the write makes another one.
+        return { row: error.changes.map(withoutMeta), revision: 0n }
+      }
       throw error
     }
   }
@@ -120,17 +123,18 @@ export class ConfigDocumentService {
       const { row: made, meta } = created
       return { action: 'create', type, id: made.id, before: null, after: entryOf(section, made), ...(meta && { meta }) }
     }
-    const current = entryOf(section, row)
-    const difference = differenceOf(entry, current)
+    const difference = differenceOf(entry, entryOf(section, row))
     if (difference === null) return null
     // All of it is read, so that all of it is checked; what is as it was is not written.
     readUpdate(definition, Input, entry, row.id)
     const update = readUpdate(definition, Input, difference, row.id)
     const written = await this.serviceOf(section).update?.(row.id, update, actor)
-    const after = entryOf(section, written?.row ?? row)
     const names = Object.keys(difference)
-    const pick = (from: Entry) => Object.fromEntries(names.map((name) => [name, from[name] ?? null]))
-    return { action: 'update', type, id: row.id, before: pick(current), after: pick(after) }
+    const shown = (from: Row) => {
+      const values: Record<string, unknown> = { ...entryOf(section, from), ...maskedSecrets(definition, from) }
+      return Object.fromEntries(names.map((name) => [name, values[name] ?? null]))
+    }
+    return { action: 'update', type, id: row.id, before: shown(row), after: shown(written?.row ?? row) }
   }
 
   private async lock({ definition }: Operable, actor: Actor): Promise<Row[]> {
@@ -145,6 +149,11 @@ export class ConfigDocumentService {
   private serviceOf({ Service }: Operable): ResourceWriter {
     return this.modules.get(Service, { strict: false })
   }
+}
+
+function withoutMeta(change: Change): Change {
+  const { meta: _, ...rest } = change
+  return rest
 }
 
 /** The new default plan first: the old one is none any more when its turn comes. */

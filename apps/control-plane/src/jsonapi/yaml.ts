@@ -21,7 +21,9 @@ export function parseYaml(body: Uint8Array): unknown {
     const [problem] = document.errors
     if (problem) {
       const { line, col } = lineCounter.linePos(problem.pos[0])
-      throw ApiError.of('bad_request', `line ${line}, column ${col}: ${problem.message}`)
+      // The library's own words are for who calls it.
+      const reason = problem.code === 'MULTIPLE_DOCS' ? 'another document begins here; send one' : problem.message
+      throw ApiError.of('bad_request', `line ${line}, column ${col}: ${reason}`)
     }
     value = document.toJS({ maxAliasCount })
   } catch (error) {
