@@ -51,6 +51,8 @@ export class AnswerRelay {
     const { response, request, isClientGone } = this.#exchange
     // RFC 9110 §15.2: not to an HTTP/1.0 client.
     if (isClientGone || request.httpVersionMinor === 0 || status === 101) return
+    // RFC 9110 §8.6: nor has it a length.
+    delete headers['content-length']
     response.writeInformation(status, clientAnswerHeaders(headers, false, false))
   }
 

@@ -17,7 +17,7 @@ export const hopByHopHeaders: readonly string[] = [
 ]
 
 /** Lower-case names that a `Connection` value takes with it; null for the common values, which name none. */
-export function connectionNames(value: string | undefined): readonly string[] | null {
+export function connectionNames(value: string | undefined): ReadonlySet<string> | null {
   if (value === undefined || value === 'keep-alive' || value === 'close' || value === 'Upgrade') return null
-  return value.split(',').map((name) => name.trim().toLowerCase())
+  return new Set(value.split(',').map((name) => name.trim().toLowerCase()))
 }

@@ -24,6 +24,7 @@ const kinds = new Map<string, number>([
 ])
 
 const spellingsMax = 4_096
+const spellingCharsMax = 64
 /** By name as clients spell it, bounded, so that a request costs one look-up a header. */
 const kindBySpelling = new Map<string, number>()
 
@@ -34,7 +35,7 @@ function kindOf(name: string): number {
   let kind = kinds.get(plain) ?? (plain.startsWith('x-forwarded-') ? FORWARDED : PASS)
   // A trusted proxy says it in the usual spelling, and lets a client's other one through.
   if (kind === FORWARDED && name.includes('_')) kind = DROP
-  if (kindBySpelling.size < spellingsMax) kindBySpelling.set(name, kind)
+  if (kindBySpelling.size < spellingsMax && name.length <= spellingCharsMax) kindBySpelling.set(name, kind)
   return kind
 }
 
@@ -59,7 +60,7 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
     const value = rawHeaders[i + 1]!
     const kind = kindOf(name)
     if (kind === DROP || (kind === AUTHORIZATION && exchange.isKeyInAuthorization)) continue
-    if (named !== null && named.includes(name.toLowerCase())) continue
+    if (named !== null && named.has(name.toLowerCase())) continue
     if (credential !== null && name.length === credential[0].length && plainName(name) === plainName(credential[0]))
       continue
     if (kind === VIA) {

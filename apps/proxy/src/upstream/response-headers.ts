@@ -28,7 +28,7 @@ export function clientAnswerHeaders(
     const value = upstream[name]
     if (value === undefined || name === 'content-length') continue
     if (dropped.has(name) && !(name === 'trailer' && isChunked)) continue
-    if (named !== null && named.includes(name)) continue
+    if (named !== null && named.has(name)) continue
     if (typeof value === 'string') headers.push(name, value)
     else for (const each of value) headers.push(name, each)
   }

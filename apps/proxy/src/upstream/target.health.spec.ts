@@ -10,7 +10,7 @@ function aHealth(options = { unhealthyAfter: 2, healthyAfter: 3 }) {
 
 function fail(health: TargetHealth, times: number, nowMs = 0): void {
   for (let i = 0; i < times; i++) {
-    health.begin()
+    health.begin(nowMs)
     health.failed(nowMs)
   }
 }
@@ -32,11 +32,24 @@ test('when its time is up one request tries; others wait for what comes of it', 
   const { health, changes } = aHealth()
   fail(health, 5)
   expect(health.isAvailable(1_000)).toBe(true)
-  health.begin()
+  health.begin(1_000)
   expect(health.isAvailable(1_000)).toBe(false)
   health.succeeded()
   expect(changes).toEqual([false, true])
   expect(health.isAvailable(1_000)).toBe(true)
+})
+
+test('a trial that comes to no end keeps the others away for a second', () => {
+  const { health } = aHealth()
+  fail(health, 5)
+  health.begin(1_500)
+  expect(health.isAvailable(2_499)).toBe(false)
+  expect(health.isAvailable(2_500)).toBe(true)
+  health.begin(2_500)
+  health.succeeded()
+  expect(health.isHealthy).toBe(true)
+  health.abandoned()
+  expect(health.isHealthy).toBe(true)
 })
 
 test('a trial that fails ejects it for twice as long, up to a minute', () => {
@@ -53,7 +66,7 @@ test('a trial that fails ejects it for twice as long, up to a minute', () => {
 
 test('requests that were under way when it was ejected neither lengthen that nor end the trial of another', () => {
   const { health } = aHealth()
-  for (let i = 0; i < 9; i++) health.begin()
+  for (let i = 0; i < 9; i++) health.begin(0)
   for (let i = 0; i < 9; i++) health.failed(0)
   expect(health.isAvailable(1_000)).toBe(true)
 })
@@ -61,7 +74,7 @@ test('requests that were under way when it was ejected neither lengthen that nor
 test('a trial whose client goes away leaves the next one to try', () => {
   const { health } = aHealth()
   fail(health, 5)
-  health.begin()
+  health.begin(1_000)
   health.abandoned()
   expect(health.isAvailable(1_000)).toBe(true)
 })

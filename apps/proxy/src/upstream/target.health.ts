@@ -12,7 +12,7 @@ export interface TargetHealthOptions {
 
 /**
  * Whether requests may go to a target, from two sources. Requests: after 5 failures in a row it is ejected for a second, then
- * one request may try; when that fails too, for twice as long, up to a minute. Checks: so many in a row against it or for
+ * one request may try, and another one when that takes a second; when one fails too, for twice as long, up to a minute. Checks: so many in a row against it or for
  * it. Each worker finds out by itself. Pure: the caller brings the clock, in monotonic ms.
  */
 export class TargetHealth {
@@ -25,7 +25,8 @@ export class TargetHealth {
   #ejections = 0
   /** 0 = not ejected. */
   #ejectedUntilMs = 0
-  #isTrying = false
+  /** 0 = nobody is trying. A trial that takes long, be it for its client's sake, must not keep the others away. */
+  #tryingUntilMs = 0
   #isCheckedOut = false
   #checksInARow = 0
 
@@ -41,17 +42,17 @@ export class TargetHealth {
 
   isAvailable(nowMs: number): boolean {
     if (this.isHealthy) return true
-    return !this.#isCheckedOut && !this.#isTrying && nowMs >= this.#ejectedUntilMs
+    return !this.#isCheckedOut && nowMs >= this.#ejectedUntilMs && nowMs >= this.#tryingUntilMs
   }
 
   /** A request goes there. */
-  begin(): void {
-    if (this.#ejectedUntilMs !== 0) this.#isTrying = true
+  begin(nowMs: number): void {
+    if (this.#ejectedUntilMs !== 0) this.#tryingUntilMs = nowMs + ejectionMsMin
   }
 
   /** A request ended without saying anything about the target: the client went away. */
   abandoned(): void {
-    this.#isTrying = false
+    this.#tryingUntilMs = 0
   }
 
   succeeded(): void {
@@ -59,14 +60,14 @@ export class TargetHealth {
     this.#failures = 0
     this.#ejections = 0
     this.#ejectedUntilMs = 0
-    this.#isTrying = false
+    this.#tryingUntilMs = 0
     this.#settle()
   }
 
   failed(nowMs: number): void {
     this.#failures += 1
-    const isTrial = this.#isTrying
-    this.#isTrying = false
+    const isTrial = this.#tryingUntilMs !== 0
+    this.#tryingUntilMs = 0
     if (isTrial || (this.#failures >= failuresMax && this.#ejectedUntilMs === 0)) {
       this.#ejectedUntilMs = nowMs + Math.min(ejectionMsMin * 2 ** this.#ejections, ejectionMsMax)
       this.#ejections += 1

@@ -40,7 +40,7 @@ export class UpstreamCall implements AnswerHandler, UpstreamWork {
   }
 
   start(): void {
-    this.#target.health.begin()
+    this.#target.health.begin(performance.now())
     this.#connection = this.#target.pool.send(this.#request, this)
   }
 

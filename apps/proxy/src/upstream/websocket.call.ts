@@ -47,7 +47,7 @@ export class WebSocketCall implements UpstreamWork {
     upstreamRequest.path = upstreamPath
     upstreamRequest.on('upgrade', (answer, socket: Socket) => this.#onUpgrade(answer, socket))
     upstream!.hold()
-    this.#target.health.begin()
+    this.#target.health.begin(performance.now())
     this.#isHolding = true
     this.#timer = setTimeout(() => this.#onTimeout(), upstream!.config.timeoutMs)
   }

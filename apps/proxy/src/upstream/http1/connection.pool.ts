@@ -97,15 +97,18 @@ export class ConnectionPool implements ConnectionOwner {
   }
 
   #tick(): void {
-    this.nowMs = performance.now()
+    const nowMs = performance.now()
+    // What came since the last tick bears its time, and a busy worker's ticks are late.
+    const graceMs = Math.max(this.#tickMs, nowMs - this.nowMs)
+    this.nowMs = nowMs
     const { idleConnTimeoutMs } = this.#options
     for (const connection of this.#all) {
       if (!connection.isIdle) {
-        connection.checkTimeout(this.nowMs, this.#tickMs)
+        connection.checkTimeout(nowMs, graceMs)
         continue
       }
       const idleMs = Math.min(idleConnTimeoutMs, connection.keepAliveMs - keepAliveMarginMs)
-      if (this.nowMs - connection.activeAtMs >= idleMs) connection.destroy()
+      if (nowMs - connection.activeAtMs >= idleMs) connection.destroy()
     }
   }
 }

@@ -89,6 +89,29 @@ test('an answer in very many very small chunks reaches its client whole', async 
   expect(lastEvent()).toMatchObject({ response_bytes: count, error_code: null })
 })
 
+test('what is said twice is read as one, and an informational answer has no length', async () => {
+  const twice = 'Connection: X-A\r\nConnection: x-b\r\nX-A: 1\r\nX-B: 2\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n'
+  answer = (socket) =>
+    socket.write(`HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\nLink: x\r\n\r\n${plain.replace('Con', `${twice}Con`)}`)
+  const client = await rawConnection(traffic.port)
+  client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  const text = await client.until('\r\n\r\nok')
+  client.socket.destroy()
+  expect(text).toMatch(/^HTTP\/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP\/1.1 200 OK\r\ncontent-type: a\/b\r\n/)
+  expect(text).not.toMatch(/x-a|x-b|c\/d/i)
+})
+
+test('an upstream that sends the head of its answer byte by byte has not answered in time', async () => {
+  let drip: NodeJS.Timeout | undefined
+  answer = (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nX-Drip: ')
+    drip = setInterval(() => socket.write('a'), 50)
+  }
+  expect((await get())[0]).toBe(504)
+  clearInterval(drip)
+  expect(lastEvent()).toMatchObject({ status_code: 504, error_code: 'upstream_timeout' })
+})
+
 test('bytes behind an answer never become the answer of the next request', async () => {
   answer = (socket) => socket.write(plain + plain.replace('ok', 'no'))
   expect(await get()).toEqual([200, 'ok'])

@@ -72,6 +72,8 @@ export class UpstreamConnection implements AnswerSink {
   /** The part of the body that the client has not sent yet is waited for, and not the upstream. */
   #awaitsClient = false
   #isBodySent = false
+  /** Of the answer's body in one read. */
+  readonly #pieces: Buffer[] = []
   #stopBody: (() => void) | null = null
 
   constructor(owner: ConnectionOwner) {
@@ -155,16 +157,27 @@ export class UpstreamConnection implements AnswerSink {
   }
 
   onInformation(status: number, headers: IncomingHttpHeaders): void {
+    this.activeAtMs = this.#owner.nowMs
     if (status !== 100) this.#handler?.onInformation(status, headers)
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
     this.#isHeadSeen = true
+    this.activeAtMs = this.#owner.nowMs
     this.#handler?.onHead(this, status, headers)
   }
 
   onData(chunk: Buffer): void {
-    this.#handler?.onData(chunk)
+    this.#pieces.push(chunk)
+  }
+
+  /** However many chunks it came in: to write each by itself costs more than all else. */
+  #passData(): void {
+    const { length } = this.#pieces
+    if (length === 0) return
+    const data = length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces)
+    this.#pieces.length = 0
+    this.#handler?.onData(data)
   }
 
   #onConnect(): void {
@@ -180,9 +193,11 @@ export class UpstreamConnection implements AnswerSink {
       this.destroy()
       return true
     }
-    this.activeAtMs = this.#owner.nowMs
+    // A part of a head is no answer yet.
+    if (this.#isHeadSeen) this.activeAtMs = this.#owner.nowMs
     try {
       this.#parser.read(bytes)
+      this.#passData()
     } catch {
       // Also what the answer's head makes the client's side refuse.
       this.#fail('invalid')
