@@ -92,7 +92,9 @@ test('an answer in very many very small chunks reaches its client whole', async 
 test('what is said twice is read as one, and an informational answer has no length', async () => {
   const twice = 'Connection: X-A\r\nConnection: x-b\r\nX-A: 1\r\nX-B: 2\r\nContent-Type: a/b\r\nContent-Type: c/d\r\n'
   answer = (socket) =>
-    socket.write(`HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\nLink: x\r\n\r\n${plain.replace('Con', `${twice}Con`)}`)
+    socket.write(
+      `HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\nLink: x\r\n\r\n${plain.replace('Con', `${twice}Con`)}`,
+    )
   const client = await rawConnection(traffic.port)
   client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   const text = await client.until('\r\n\r\nok')
