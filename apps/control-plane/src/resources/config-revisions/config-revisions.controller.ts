@@ -6,7 +6,7 @@ import {
   FromListQuery,
   FromWriteQuery,
   resourceAnswer,
-  revisionHeader,
+  updatedAnswer,
   type Answer,
   type ItemQuery,
   type ListQuery,
@@ -35,9 +35,7 @@ export class ConfigRevisionsController {
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {
     const { row, revision } = await this.revisions.rollback(id, actor)
-    const answer = resourceAnswer(configRevisionResource, query, await this.revisions.get(String(revision)), {
-      kept: row.kept,
-    })
-    return { ...answer, headers: revisionHeader(revision) }
+    const made = await this.revisions.get(String(revision))
+    return updatedAnswer(configRevisionResource, query, { row: made, revision }, { kept: row.kept })
   }
 }

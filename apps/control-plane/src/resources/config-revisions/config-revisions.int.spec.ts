@@ -112,6 +112,30 @@ describe('a rollback', () => {
     expect(defaults.document.data).toHaveLength(1)
   })
 
+  test('does not take the name of a plan that stays: it says which one is in the way', async () => {
+    const then = await write('POST', '/api/plans', { id: 'plan_named', name: 'the name' })
+    await write('PATCH', '/api/plans/plan_named', { name: 'another name' })
+    await write('POST', '/api/plans', { id: 'plan_heir', name: 'the name' })
+    const newest = await write('POST', '/api/users', { email: 'on-heir@example.com', plan_id: 'plan_heir' })
+    const { status, document } = await rollback(then)
+    const { source, detail } = document.errors[0]
+    expect([status, source]).toEqual([409, undefined])
+    expect(detail).toBe('plan_heir is in use and stays, but its name was that of plan_named: rename it first')
+    expect((await get('config-revisions?sort=-revision'))[0].id).toBe(newest)
+    await write('PATCH', '/api/plans/plan_heir', { name: 'a name of its own' })
+    expect((await rollback(then)).status).toBe(200)
+    expect((await get('plans/plan_named')).attributes.name).toBe('the name')
+  })
+
+  test('answers with links that can be read', async () => {
+    const then = await write('POST', '/api/plans', { name: 'before the linked one' })
+    await write('POST', '/api/plans', { name: 'the linked one' })
+    const { document, headers } = await rollback(then)
+    expect(document.links.self).toBe(document.data.links.self)
+    const read = await api.call('GET', document.links.self)
+    expect([read.status, read.document.data.id]).toEqual([200, headers['x-config-revision']])
+  })
+
   test('that cannot run is refused whole', async () => {
     await write('POST', '/api/upstreams', { id: 'ups_r', name: 'r', base_url: 'http://r.test' })
     const then = await write('POST', '/api/routes', {

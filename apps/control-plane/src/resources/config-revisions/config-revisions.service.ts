@@ -66,7 +66,8 @@ export class ConfigRevisionsService {
    * Makes plans, upstreams and routes what they were at a revision, by a new revision. Keys, users and groups stay as they are.
    * A plan made since then that somebody is on cannot go: it stays, and is named in `kept`.
    *
-   * @throws ApiError 404 for a revision that is not on record; 409 when something of then cannot run now.
+   * @throws ApiError 404 for a revision that is not on record; 409 when something of then cannot run now, or its name is that
+   * of a plan that stays.
    */
   async rollback(id: string, actor: Actor): Promise<Written<Rollback>> {
     return this.writes.run(actor, async (tx) => {
@@ -119,6 +120,11 @@ export class ConfigRevisionsService {
     for (const { id, current, wanted } of plans) {
       if (wanted !== null || current === null) continue
       if (await this.versions.isAssigned(tx, id)) {
+        const other = await this.versions.planNamed(tx, current['name'] as string)
+        if (other !== null) {
+          const reason = `${id} is in use and stays, but its name was that of ${other}: rename it first`
+          throw ApiError.of('conflict', reason)
+        }
         await this.versions.put(tx, 'plan', { ...current, is_default: false })
         kept.push(id)
       } else await this.versions.delete(tx, 'plan', id)

@@ -77,6 +77,11 @@ export class ConfigVersionsRepository {
     return (await tx.user.count({ where })) + (await tx.group.count({ where })) > 0
   }
 
+  /** The id of the plan that has the name; null when none has. */
+  async planNamed(tx: Transaction, name: string): Promise<string | null> {
+    return (await tx.plan.findFirst({ where: { name }, select: { id: true } }))?.id ?? null
+  }
+
   /** A resource as it is now, and as workers see it. */
   async image(tx: Transaction, kind: VersionedKind, id: string): Promise<{ row: Row | null; item: ConfigItem }> {
     const gone: ConfigItem = { kind, op: 'delete', id }
