@@ -24,6 +24,8 @@ const ports = {
 const stopGraceMs = 15_000
 const running = []
 let database = null
+/** Of the database, before it is ready: whoever stops then must not leave it behind. */
+let databaseStart = null
 let claim = null
 let stopping = null
 
@@ -42,10 +44,13 @@ async function start() {
   claim = await claimDataDir(dataDir)
   await checkPorts()
   if (!process.env.DATABASE_URL) {
-    database = await startEmbeddedPostgres({
+    databaseStart = startEmbeddedPostgres({
       dir: path.join(dataDir, 'postgres'),
       onExit: (output) => fail(new Error(`PostgreSQL ended:\n${output}`)),
     })
+    database = await databaseStart
+    if (stopping) return
+    notePids()
   }
   const firstStart = !existsSync(path.join(dataDir, 'admin.key'))
   const adminKey = process.env.APIGATE_ADMIN_KEY || keptSecret(dataDir, 'admin.key', newApiKey)
@@ -69,6 +74,7 @@ async function start() {
   for (const { setting, port } of Object.values(ports)) env[setting] = String(port)
   const { applyMigrations } = await import('@apigate/platform')
   await applyMigrations(env.DATABASE_URL, path.join(root, 'prisma/migrations'))
+  if (stopping) return
 
   const begin = (name, file, readyUrl, args) => {
     const logFile = path.join(dataDir, 'logs', `${name}.log`)
@@ -134,7 +140,8 @@ function announce({ adminKey, signIn, sampleKey, firstStart }) {
 function stop() {
   stopping ??= (async () => {
     for (const service of running) await service.stop(stopGraceMs)
-    await database?.stop()
+    const started = await databaseStart?.catch(() => null)
+    await started?.stop()
     claim?.release()
   })()
   return stopping

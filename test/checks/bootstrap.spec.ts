@@ -1,9 +1,10 @@
-import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { freePort } from '../../scripts/ports.mjs'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const nobody = 65_534
@@ -85,4 +86,27 @@ test('a taken port is named, with the setting that chooses another', async () =>
   expect(stderr).toContain(`APIGate: Port ${port} is taken`)
   expect(stderr).toContain('APIGATE_ADMIN_PORT=')
   expect(status).toBe(1)
+})
+
+test('a start that is ended while its database starts leaves no database behind', async () => {
+  const data = path.join(clone, 'data')
+  const env: NodeJS.ProcessEnv = { ...process.env, APIGATE_DATA_DIR: data }
+  for (const name of ['DATABASE_URL', 'NATS_URL', 'REDIS_URL']) delete env[name]
+  for (const name of ['ADMIN', 'PROXY', 'STATUS', 'JOBS_STATUS', 'ECHO']) {
+    env[`APIGATE_${name}_PORT`] = String(await freePort())
+  }
+  // Ctrl-C at the moment when PostgreSQL runs and is not ready yet.
+  const patch = `import child from 'node:child_process'; import { syncBuiltinESMExports } from 'node:module';
+    const spawn = child.spawn;
+    child.spawn = (...args) => { const one = spawn(...args); process.kill(process.pid, 'SIGINT'); return one };
+    syncBuiltinESMExports()`
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(patch)}`, path.join(root, 'scripts/start.mjs')]
+  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  let said = ''
+  child.stderr.on('data', (text) => (said += text))
+  const status = await new Promise((resolve) => child.once('exit', resolve))
+  expect([status, said]).toEqual([0, 'stopping …\n'])
+  const servers = spawnSync('ps', ['-eo', 'args='], { encoding: 'utf8' }).stdout.split('\n')
+  expect(servers.filter((line) => line.includes(`-D ${data}`))).toEqual([])
+  expect(existsSync(path.join(data, 'postgres/PG_VERSION'))).toBe(true)
 })
