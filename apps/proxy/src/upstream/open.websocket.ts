@@ -48,11 +48,14 @@ export class OpenWebSocket {
       exchange.gateway.counters.inFlight -= 1
       finish(exchange, () => {})
     })
-    // A client that does not hang up after its upstream did has this long to take what is on its way.
-    upstream.on('close', () => {
-      const linger = setTimeout(() => this.#client.destroy(), lingerMs)
-      this.#client.on('close', () => clearTimeout(linger))
-    })
+    // A client that does not hang up after its upstream did, or an upstream after its client, has this long to say the rest.
+    upstream.on('close', () => this.#endSoon())
+    this.#client.on('end', () => this.#endSoon())
+  }
+
+  #endSoon(): void {
+    const linger = setTimeout(() => this.#client.destroy(), lingerMs)
+    this.#client.on('close', () => clearTimeout(linger))
   }
 
   /** A frame of the upstream that has begun is passed to its end, as long as that takes no longer than a closing client may. */

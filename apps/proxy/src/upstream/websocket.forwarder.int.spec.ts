@@ -225,6 +225,30 @@ test('an upstream that is gone ends the WebSocket of a client that does not hang
   await waitFor(() => traffic.gateway.counters.inFlight === 0 && traffic.webSockets.size === 0)
 })
 
+test('a client that has hung up is not waited for by an upstream that does not', async () => {
+  const sockets: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.push(socket)
+    socket.on('error', () => {})
+    socket.on('data', () =>
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
+    )
+  })
+  traffic.apply(
+    ...aRouteTo(await listening(server), { pathPattern: '/deaf', authRequired: false, protocol: 'websocket' }).items,
+  )
+  const client = await rawConnection(traffic.port)
+  client.write(
+    'GET /deaf HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  )
+  await client.until('101 Switching')
+  client.socket.end()
+  await waitFor(() => traffic.gateway.counters.inFlight === 0)
+  expect(traffic.events.at(-1)).toMatchObject({ status_code: 101 })
+  for (const socket of sockets) socket.destroy()
+})
+
 test('an upgrade to something else is served as if nobody had asked', async () => {
   const client = await rawConnection(traffic.port)
   client.write(
