@@ -50,7 +50,14 @@ const key = `X-API-Key: ${customer.key.clear}`
 test('nobody can pretend to be another caller, in whatever spelling', async () => {
   const lines = await received([
     key,
-    ...['X-User-ID: root', 'x_user_id: root', 'X-USER_ID: root', 'X-Group-Id: root', 'X_Group_ID: root'],
+    ...[
+      'X-User-ID: root',
+      'x_user_id: root',
+      'X.User.ID: root',
+      'X-USER_ID: root',
+      'X-Group-Id: root',
+      'X_Group_ID: root',
+    ],
     ...['X-Key-ID: root', 'X-Plan-ID: root', 'X_API_KEY: other', 'Connection: close, X-Plan-Id'],
   ])
   expect(lines.filter((line) => /root|api.key/i.test(line))).toEqual([])

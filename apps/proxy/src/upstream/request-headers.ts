@@ -34,7 +34,7 @@ function kindOf(name: string): number {
   const plain = plainName(name)
   let kind = kinds.get(plain) ?? (plain.startsWith('x-forwarded-') ? FORWARDED : PASS)
   // A trusted proxy says it in the usual spelling, and lets a client's other one through.
-  if (kind === FORWARDED && name.includes('_')) kind = DROP
+  if (kind === FORWARDED && name.toLowerCase() !== plain) kind = DROP
   if (kindBySpelling.size < spellingsMax && name.length <= spellingCharsMax) kindBySpelling.set(name, kind)
   return kind
 }
