@@ -3,7 +3,7 @@ import type { ErrorCode } from '@apigate/errors'
 import { clientAnswerHeaders } from '../upstream/response-headers.ts'
 import { AnswerBody, tooLarge } from './answer-body.ts'
 import { answerHeaders } from './answer-headers.ts'
-import { changedAnswerHeaders, headersOfChangedBody } from './changed-headers.ts'
+import { changedAnswerHeaders, changedTrailers, headersOfChangedBody } from './changed-headers.ts'
 import type { Exchange } from './exchange.ts'
 import { finish, refuse } from './finish.ts'
 import { refusal, type Refusal } from './refusal.ts'
@@ -37,6 +37,7 @@ export class AnswerRelay {
   #held: Buffer | null = null
   /** Of an answer that is read whole before any of it goes on. */
   #body: AnswerBody | null = null
+  #changes: AnswerChanges | null = null
 
   constructor(exchange: Exchange) {
     this.#exchange = exchange
@@ -82,6 +83,7 @@ export class AnswerRelay {
     const length = upstreamHeaders['content-length']
     if (length !== undefined) this.#length = Number(length)
     const isChunked = this.#hasBody && this.#length === unknownLength && request.httpVersionMinor === 1
+    this.#changes = changes
     const change = changes === null ? null : (all: string[]) => changedAnswerHeaders(exchange, changes, all)
     const headers = clientAnswerHeaders(upstreamHeaders, plan !== null, isChunked, change)
     // What the upstream leaves unread of the body, nobody will read.
@@ -172,7 +174,7 @@ export class AnswerRelay {
         response.end(held)
         return
       }
-      if (response.chunkedEncoding) addTrailers(response, trailers)
+      if (response.chunkedEncoding) addTrailers(response, trailers, this.#changes)
       response.end()
     })
   }
@@ -204,9 +206,10 @@ function sendHead(relay: AnswerRelay): void {
 }
 
 /** RFC 9110 §6.5.1: fields that frame or route a message are no trailers; any trailer may be dropped. */
-function addTrailers(response: ServerResponse, trailers: IncomingHttpHeaders): void {
+function addTrailers(response: ServerResponse, trailers: IncomingHttpHeaders, changes: AnswerChanges | null): void {
   delete trailers['content-length']
-  const flat = clientAnswerHeaders(trailers, true, false)
+  const all = clientAnswerHeaders(trailers, true, false)
+  const flat = changes === null ? all : changedTrailers(changes, all)
   const pairs: [string, string][] = []
   for (let i = 0; i < flat.length; i += 2) pairs.push([flat[i]!, flat[i + 1]!])
   try {

@@ -43,6 +43,17 @@ export function headersOfChangedBody(headers: IncomingHttpHeaders, length: numbe
   return length === null ? kept : { ...kept, 'content-length': String(length) }
 }
 
+/** The trailers of an answer: what the route takes from its headers does not come behind the body; nothing is added. */
+export function changedTrailers({ parts }: AnswerChanges, trailers: string[]): string[] {
+  const taken = new Set<string>()
+  for (const { headers } of parts) {
+    for (const name of headers?.remove ?? []) taken.add(name)
+    for (const name of headers?.rename.keys() ?? []) taken.add(name)
+    for (const { lower } of headers?.set ?? []) taken.add(lower)
+  }
+  return trailers.filter((_, i) => !taken.has(trailers[i - (i % 2)]!))
+}
+
 /** The headers of an answer, names and values alternating, as the route changes them. */
 export function changedAnswerHeaders(exchange: Exchange, { parts }: AnswerChanges, headers: string[]): string[] {
   let changed = headers

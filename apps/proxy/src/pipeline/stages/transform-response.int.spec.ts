@@ -173,6 +173,21 @@ describe('a response transform', () => {
     expect(traffic.events).toMatchObject([{ status_code: 502 }, { status_code: 499 }])
   })
 
+  test('takes from the trailers what it takes from the headers', async () => {
+    route({ responseTransform: { headers: { remove: ['X-Secret'], rename: { 'X-Old': 'X-New' } } } })
+    upstream.handle((_request, response) => {
+      response.writeHead(200, { trailer: 'x-secret, x-sum' })
+      response.write('a')
+      response.addTrailers({ 'X-Secret': '1', 'X-Old': '2', 'X-Sum': '3' })
+      response.end()
+    })
+    const client = await rawConnection(traffic.port)
+    client.write(`GET ${path}/ HTTP/1.1\r\nHost: a\r\nTE: trailers\r\n\r\n`)
+    const text = await client.until('0\r\nx-sum: 3\r\n\r\n')
+    client.socket.destroy()
+    expect(text).not.toMatch(/x-secret: |x-old/i)
+  })
+
   test('changes the headers of a stream, and holds nothing of it back', async () => {
     route({ protocol: 'sse', responseTransform: { headers: { set: { 'X-A': '1' } } } })
     let finish = (): void => {}
