@@ -82,6 +82,17 @@ export function readAction<T extends object>(
   return validated(definition, Input, 'create', body, members, errors).input
 }
 
+/** For an action that takes nothing: the body may be left out, or say nothing. @throws ApiError as with an action. */
+export function refuseAttributes(definition: ResourceDefinition, sent: unknown, urlId: string): void {
+  const body = sent ?? {}
+  const { id, members, errors } = readBody(definition, body)
+  refuseOtherId(body, id, urlId)
+  for (const name of members.keys()) {
+    errors.push(errorObject('validation_error', `${name} is not taken here`, { pointer: pointerTo(body, [name]) }))
+  }
+  throwIfAny(errors)
+}
+
 function refuseOtherId(body: unknown, id: string | undefined, urlId: string): void {
   if (id === undefined || id === urlId) return
   throw ApiError.of('conflict', `the URL names ${urlId}`, { pointer: pointerTo(body, ['id']) })

@@ -3,7 +3,7 @@ import { ApiError } from '@apigate/errors'
 import type { FastifyRequest } from 'fastify'
 import type { ResourceDefinition, Row } from './definition.ts'
 import { noting } from './endpoint.note.ts'
-import { isIdOf, readAction, readCreation, readUpdate, type InputClass } from './input.ts'
+import { isIdOf, readAction, readCreation, readUpdate, refuseAttributes, type InputClass } from './input.ts'
 import { checkPrecondition } from './precondition.ts'
 import { readItemQuery, readListQuery, readWriteQuery, refuseQuery } from './query.ts'
 
@@ -40,6 +40,14 @@ export const FromPath = reading('id', (definition, { params }) => readId(definit
 export const FromBarePath = reading('id', (definition, { params, url }) => {
   refuseQuery(url)
   return readId(definition, params.id)
+})
+
+/** The same for an action that takes nothing: who sends `{"dry_run": true}` must not be told that it was done. */
+export const FromActionPath = reading('id', (definition, { params, body }) => {
+  // The number of a revision is looked at by who knows revisions.
+  const id = definition.idPrefix === '' ? params.id : readId(definition, params.id)
+  refuseAttributes(definition, body, id)
+  return id
 })
 
 /** A `Creation<T>`. */

@@ -122,3 +122,25 @@ describe.each(examples)('$path', ({ path, example }) => {
     }
   })
 })
+
+test('an action that takes nothing refuses what it would not heed, and is not done', async () => {
+  const user = await api.create('users', { email: 'actions@example.com' })
+  const key = await api.create('api-keys', { user_id: user.id })
+  const webhook = await api.create('webhooks', { name: 'w', url: 'https://93.184.216.34/', events: ['*'] })
+  const tested = await api.call('POST', `/api/webhooks/${webhook.id}/test`)
+  const revision = (await api.call('GET', '/api/config-revisions?page[size]=1')).document.data[0].id
+  const rows = async () => (await api.call('GET', '/api/audit-events?page[size]=1')).document.meta.total
+  for (const action of [
+    `/api/config-revisions/${revision}/rollback`,
+    `/api/api-keys/${key.id}/revoke`,
+    `/api/webhooks/${webhook.id}/test`,
+    `/api/webhook-deliveries/${tested.document.data.id}/redeliver`,
+  ]) {
+    const before = await rows()
+    const { status, document } = await api.call('POST', action, { dry_run: true })
+    expect([action, status, document.errors?.[0].source]).toEqual([action, 422, { pointer: '/dry_run' }])
+    expect(await rows()).toBe(before)
+    expect((await api.call('POST', action, {})).status, action).toBeLessThan(300)
+    expect((await api.call('POST', action.replace(/[^/]+(?=\/\w+$)/, '%00'))).status, action).toBe(404)
+  }
+})

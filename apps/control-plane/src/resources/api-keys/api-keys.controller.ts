@@ -7,6 +7,7 @@ import {
   Describe,
   FromBarePath,
   FromCreation,
+  FromActionPath,
   FromItemQuery,
   FromListQuery,
   FromPath,
@@ -93,7 +94,7 @@ export class ApiKeysController {
 
   @Post(':id/revoke')
   async revoke(
-    @FromPath(apiKeyResource) id: string,
+    @FromActionPath(apiKeyResource) id: string,
     @FromWriteQuery(apiKeyResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {

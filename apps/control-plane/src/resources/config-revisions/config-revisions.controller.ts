@@ -2,6 +2,7 @@ import { Controller, Get, Param, Post } from '@nestjs/common'
 import { CurrentActor, type Actor } from '../../auth/index.ts'
 import {
   collectionAnswer,
+  FromActionPath,
   FromItemQuery,
   FromListQuery,
   FromWriteQuery,
@@ -30,7 +31,7 @@ export class ConfigRevisionsController {
 
   @Post(':id/rollback')
   async rollback(
-    @Param('id') id: string,
+    @FromActionPath(configRevisionResource) id: string,
     @FromWriteQuery(configRevisionResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {

@@ -3,6 +3,7 @@ import { CurrentActor, type Actor } from '../../auth/index.ts'
 import {
   collectionAnswer,
   Describe,
+  FromActionPath,
   FromItemQuery,
   FromListQuery,
   FromPath,
@@ -43,7 +44,7 @@ export class DeliveriesController {
   @Post(':id/redeliver')
   @Describe({ summary: 'Send again' })
   async redeliver(
-    @FromPath(deliveryResource) id: string,
+    @FromActionPath(deliveryResource) id: string,
     @FromWriteQuery(deliveryResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {

@@ -8,6 +8,7 @@ import {
   FromAction,
   FromBarePath,
   FromCreation,
+  FromActionPath,
   FromItemQuery,
   FromListQuery,
   FromPath,
@@ -90,7 +91,7 @@ export class WebhooksController {
   @Post(':id/test')
   @Describe({ operationId: 'testWebhook', summary: 'Send a test event', answer: { status: 201 } })
   async test(
-    @FromPath(webhookResource) id: string,
+    @FromActionPath(webhookResource) id: string,
     @FromWriteQuery(deliveryResource) query: ItemQuery,
     @CurrentActor() actor: Actor,
   ): Promise<Answer> {

@@ -179,8 +179,9 @@ describe('deliveries', () => {
     await api.create('users', { email: 'unseen@example.com' })
     const rows = await deliveries(id)
     expect(rows).toHaveLength(3)
-    for (const path of [`webhooks/${id}`, `webhook-deliveries/${rows[0]?.id}`]) {
-      const answer = await api.call('POST', `/api/${path}/redeliver`, { since: '2020-01-01' })
+    const ofAll = { since: '2020-01-01' }
+    for (const [path, body] of [[`webhooks/${id}`, ofAll] as const, [`webhook-deliveries/${rows[0]?.id}`] as const]) {
+      const answer = await api.call('POST', `/api/${path}/redeliver`, body)
       expect([path, answer.status, answer.document.errors[0].code]).toEqual([path, 409, 'conflict'])
     }
     await api.database.prisma.webhook.update({
