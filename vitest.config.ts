@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 /** Tests run from source: every workspace package offers it under the `source` export condition. */
@@ -6,6 +7,8 @@ const conditions = ['source', 'module', 'node', 'development|production']
 export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
+    // Many tests wait for servers: on two cores one at a time would leave the machine idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         extends: true,
