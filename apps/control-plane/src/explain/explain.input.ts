@@ -2,7 +2,6 @@ import { isObject, Reference, Required, rule, Text } from '../jsonapi/index.ts'
 
 const token = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}$/
 /** What Node lets a header hold (RFC 9110 §5.5). */
-// oxlint-disable-next-line no-control-regex
 const fieldValue = /^[\t\x20-\x7e\x80-\xff]{0,8192}$/
 
 /** A request as a client would send it. */
