@@ -221,3 +221,20 @@ function exchange(request: string): Promise<string> {
     socket.on('error', reject)
   })
 }
+
+test('a line that is logged while a request with a body is worked on names the request and its trace', async () => {
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const answer = await fetch(`http://127.0.0.1:${port}/auth/login`, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'x-request-id': 'logged',
+      traceparent: `00-${traceId}-00f067aa0ba902b7-00`,
+    },
+    body: JSON.stringify({ email: 'nobody@example.com', password: 'a wrong password' }),
+  })
+  expect(answer.status).toBe(401)
+  const lines = api.log.map((line) => JSON.parse(line) as Record<string, unknown>)
+  const refused = lines.find(({ msg }) => msg === 'sign-in refused')
+  expect(refused).toMatchObject({ request_id: 'logged', trace_id: traceId })
+})

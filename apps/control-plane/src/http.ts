@@ -20,6 +20,7 @@ import {
   withPrecondition,
   yamlType,
 } from './jsonapi/index.ts'
+import { bindRequests } from './request.scope.ts'
 
 /** Who is not known yet gets no more room than it takes to sign in. */
 const publicBodyBytesMax = 16_384
@@ -55,6 +56,7 @@ export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter
 export function installHooks(app: NestFastifyApplication, options: HttpOptions): void {
   const fastify = app.getHttpAdapter().getInstance()
   const authenticator = app.get(Authenticator)
+  bindRequests(fastify)
   const routes = trackRoutes(fastify)
   mountAdminSurface(fastify)
   fastify.addHook('onRoute', (route) => {

@@ -28,6 +28,8 @@ export interface ProxyConfig {
   /** Only for the embedded transports. */
   databaseUrl: string | null
   logLevel: string
+  /** A line for each exchange. */
+  accessLog: boolean
   /** `ietf`: the draft's headers too. */
   rateLimitHeaders: 'x' | 'ietf'
   /** What holds while the shared limits are away. */
@@ -74,6 +76,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
         ? env.required('DATABASE_URL', 'needed unless NATS_URL and REDIS_URL are both set')
         : null,
     logLevel: env.oneOf('LOG_LEVEL', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info'),
+    accessLog: env.boolean('APIGATE_ACCESS_LOG', false),
     rateLimitHeaders: env.oneOf('APIGATE_RATELIMIT_HEADERS', ['x', 'ietf'], 'x'),
     limitsFallback: env.oneOf('APIGATE_LIMITS_FALLBACK', ['local', 'open', 'closed'], 'local'),
     limitsTimeoutMs: env.integer('APIGATE_LIMITS_TIMEOUT_MS', 250, 10, 10_000),

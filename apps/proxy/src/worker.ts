@@ -16,6 +16,7 @@ import type { Gateway } from './pipeline/exchange.ts'
 import { KeyWatch } from './pipeline/key.watch.ts'
 import { explain } from './pipeline/explain.ts'
 import { TrafficServer } from './server/traffic.server.ts'
+import { AccessLog } from './status/access.log.ts'
 import { prometheusText } from './status/prometheus.ts'
 import { StatusReporter } from './status/status.reporter.ts'
 import { TrafficCounters } from './status/traffic.counters.ts'
@@ -94,6 +95,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     sendsDraftRateLimit: config.rateLimitHeaders === 'ietf',
     transformBytesMax: config.transformBytesMax,
     log,
+    accessLog: config.accessLog ? new AccessLog(config.workerId) : null,
     isDraining: false,
     isCuttingOff: false,
   }

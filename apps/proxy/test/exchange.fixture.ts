@@ -36,6 +36,7 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
     sendsDraftRateLimit: false,
     transformBytesMax: 1_000_000,
     log: createLogger({ name: 'test', level: 'silent' }),
+    accessLog: null,
     isDraining: false,
     isCuttingOff: false,
   }

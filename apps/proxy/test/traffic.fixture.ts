@@ -34,6 +34,7 @@ export interface TestTraffic {
 export async function startTestTraffic(
   items: readonly ConfigItem[],
   options: Partial<ProxyConfig> = {},
+  parts: Partial<Gateway> = {},
 ): Promise<TestTraffic> {
   const config = {
     ...loadConfig({
@@ -78,8 +79,10 @@ export async function startTestTraffic(
     sendsDraftRateLimit: false,
     transformBytesMax: config.transformBytesMax,
     log: createLogger({ name: 'proxy', level: 'silent' }),
+    accessLog: null,
     isDraining: false,
     isCuttingOff: false,
+    ...parts,
   }
   const server = new TrafficServer({ host: '127.0.0.1', port: 0, limits: config.limits, gateway })
   const port = await server.listen()

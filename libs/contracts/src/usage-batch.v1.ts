@@ -31,6 +31,8 @@ export interface UsageEvent {
   request_id: string
   config_revision: number
   client_ip: string | null
+  /** 32 hex digits (W3C Trace Context); left out where the exchange belongs to no trace. */
+  trace_id?: string | undefined
 }
 
 /**

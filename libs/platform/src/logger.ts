@@ -1,6 +1,7 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
+import { currentLogFields } from './log.scope.ts'
 
-export type { Logger }
+export type { Logger, DestinationStream as LogDestination }
 
 export interface LoggerOptions {
   /** The process, e.g. `api`, `jobs`, `proxy`; in every line. */
@@ -8,7 +9,7 @@ export interface LoggerOptions {
   /** `trace` … `fatal`, or `silent`. */
   level: string
   /** Where lines go; stdout unless given. */
-  destination?: DestinationStream
+  destination?: DestinationStream | undefined
 }
 
 const censor = '[redacted]'
@@ -28,12 +29,13 @@ const secretShapes =
 
 const depthMax = 8
 
-/** One JSON line an entry on stdout, with secrets replaced by `[redacted]`. */
+/** One JSON line an entry on stdout, with secrets replaced by `[redacted]`, and the ids of the request that it belongs to. */
 export function createLogger(options: LoggerOptions): Logger {
   return pino(
     {
       name: options.name,
       level: options.level,
+      mixin: () => ({ ...currentLogFields() }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),
@@ -44,11 +46,32 @@ export function createLogger(options: LoggerOptions): Logger {
       serializers: { err: (error: Error) => redact(pino.stdSerializers.err(error), 0) },
       hooks: { streamWrite: maskShapes },
     },
-    options.destination ?? pino.destination({ fd: 1, sync: true }),
+    options.destination ?? stdout(),
   )
 }
 
-function maskShapes(line: string): string {
+/** All lines of a turn of the event loop in one write: for those that come by the thousand. */
+export function stdoutByTurn(): DestinationStream {
+  const destination = stdout()
+  let lines = ''
+  const flush = (): void => {
+    destination.write(lines)
+    lines = ''
+  }
+  return {
+    write(line) {
+      if (lines === '') setImmediate(flush)
+      lines += line
+    },
+  }
+}
+
+function stdout(): DestinationStream {
+  return pino.destination({ fd: 1, sync: true })
+}
+
+/** What looks like a secret, within any text, replaced. */
+export function maskShapes(line: string): string {
   return line.replace(secretShapes, (_, start: string | undefined, url: string | undefined) => {
     return `${start ?? url ?? ''}${censor}`
   })

@@ -22,6 +22,7 @@ export function aUsageDraft(over: Partial<Omit<UsageEvent, 'seq' | 'id'>> = {}):
     request_id: 'r-1',
     config_revision: 7,
     client_ip: null,
+    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
     ...over,
   }
 }

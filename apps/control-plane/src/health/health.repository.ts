@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Database } from '../persistence/index.ts'
 
 /** The newest folder of prisma/migrations; a test holds the two together. */
-export const newestMigration = '20261122070000_config_revisions'
+export const newestMigration = '20261122110000_traces'
 
 @Injectable()
 export class HealthRepository {

@@ -18,7 +18,7 @@ export class ErrorFilter implements ExceptionFilter {
 export function sendError(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): void {
   const { errors, status, headers } = toApiError(error, request)
   if (status >= 500) {
-    log.error({ err: error, errorId: errors[0].id, requestId: request.id, method: request.method }, 'request failed')
+    log.error({ err: error, errorId: errors[0].id, request_id: request.id, method: request.method }, 'request failed')
   }
   void reply
     .status(status)

@@ -40,7 +40,7 @@ export class SignInService {
     const matches = await this.passwords.matches(password, account?.passwordHash ?? null)
     if (account === null || !matches || !maySignIn(account)) {
       const { address, requestId } = client
-      this.log.warn({ address, requestId, userId: account?.id ?? null }, 'sign-in refused')
+      this.log.warn({ address, request_id: requestId, userId: account?.id ?? null }, 'sign-in refused')
       throw wrongCredentials()
     }
     await this.throttle.succeed(attempt)

@@ -117,7 +117,8 @@ WITH texts AS MATERIALIZED (
     seq bigint, id text, created_at timestamptz(3), user_id text, group_id text, api_key_id text, plan_id text,
     route_id text, upstream_id text, method text, path text, status_code integer, latency_ms integer,
     request_bytes bigint, response_bytes bigint, metered_units bigint, error_code text, metering_error text,
-    request_id text, config_revision bigint, client_ip text)) WITH ORDINALITY AS event
+    request_id text, config_revision bigint, client_ip text,
+    trace_id text)) WITH ORDINALITY AS event
 ), soundness AS MATERIALIZED (
   SELECT texts.n, texts.worker, texts.epoch, texts.first, texts.last,
     count(ordinality) = texts.last - texts.first + 1 AND bool_and(coalesce(
@@ -136,10 +137,12 @@ WITH texts AS MATERIALIZED (
 ), inserted AS (
   INSERT INTO usage_events (
     id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
-    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip)
+    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip,
+    trace_id)
   SELECT
     id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
-    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip
+    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip,
+    trace_id
   FROM batch
   WHERE n IN (SELECT n FROM soundness WHERE is_sound) AND NOT coalesce(seen @> seq, false)
   ORDER BY worker, epoch, seq

@@ -159,7 +159,7 @@ export class AnswerRelay {
       if (answer.body.length > 0) this.#pass(answer.body)
       this.#end({})
     } catch (error) {
-      exchange.gateway.log.error({ err: error, request_id: exchange.requestId }, 'an answer cannot be transformed')
+      exchange.gateway.log.error({ err: error, ...exchange.logFields }, 'an answer cannot be transformed')
       this.fail(refusal('internal_error', undefined, [], exchange.requestId))
     }
   }

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:
 import type { Socket } from 'node:net'
 import type { PlanConfig, RouteConfig, RouteMatch, TransformPart } from '@apigate/core'
 import type { ErrorCode } from '@apigate/errors'
-import type { Logger } from '@apigate/platform'
+import { parseTraceparent, type Logger } from '@apigate/platform'
 import type { BucketLevel, Limits, QuotaReservation } from '../limits/limits.ts'
 import type { ClientConnection } from '../server/client-connection.ts'
+import type { AccessLog } from '../status/access.log.ts'
 import type { TrafficCounters } from '../status/traffic.counters.ts'
 import type { Owner } from '../tables/owner.table.ts'
 import type { Tables } from '../tables/tables.ts'
@@ -33,6 +34,8 @@ export interface Gateway {
   /** Of a JSON body that is transformed. */
   readonly transformBytesMax: number
   readonly log: Logger
+  /** Null unless it is asked for. */
+  readonly accessLog: AccessLog | null
   /** Answers ask clients to go elsewhere. */
   isDraining: boolean
   /** What runs is being cut off, because the worker must end. */
@@ -172,6 +175,17 @@ export class Exchange {
     const { address, isTrusted } = this.connection
     const forwardedFor = isTrusted ? this.request.headers['x-forwarded-for'] : undefined
     return typeof forwardedFor === 'string' ? this.gateway.trustedProxies.clientAddress(address, forwardedFor) : address
+  }
+
+  /** Of the trace that it belongs to; null without one. */
+  get traceId(): string | null {
+    const header = this.clientHeaders['traceparent'] as string | undefined
+    return header === undefined ? null : (parseTraceparent(header)?.traceId ?? null)
+  }
+
+  /** What every line of the log about it says. */
+  get logFields(): { request_id: string; trace_id: string | undefined } {
+    return { request_id: this.requestId, trace_id: this.traceId ?? undefined }
   }
 
   /** Nobody reads the answer any more. */

@@ -53,6 +53,6 @@ function runFrom(exchange: Exchange, start: number): void {
 }
 
 function fail(exchange: Exchange, error: unknown): void {
-  exchange.gateway.log.error({ err: error, request_id: exchange.requestId }, 'a stage failed')
+  exchange.gateway.log.error({ err: error, ...exchange.logFields }, 'a stage failed')
   refuse(exchange, refusal('internal_error', undefined, [], exchange.requestId))
 }

@@ -24,6 +24,7 @@ export const usageEventResource = defineResource<UsageEventRow>({
     request_id: { kind: 'text' },
     config_revision: { kind: 'bigint' },
     client_ip: { kind: 'text', nullable: true },
+    trace_id: { kind: 'text', nullable: true },
     plan_id: { kind: 'text', nullable: true },
     created_at: { kind: 'timestamp' },
   },

@@ -44,3 +44,12 @@ test('the client’s address can be left out', () => {
   record(anExchange(gateway), () => {})
   expect(gateway.events[0]!.client_ip).toBeNull()
 })
+
+test('the trace that a client’s request belongs to is in its event, and nothing that is none', () => {
+  const gateway = aGateway(to.items)
+  const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+  for (const traceparent of [`00-${traceId}-00f067aa0ba902b7-00`, `00-${traceId}-nonsense-00`]) {
+    record(anExchange(gateway, { headers: { traceparent } }), () => {})
+  }
+  expect(gateway.events.map(({ trace_id }) => trace_id)).toEqual([traceId, undefined])
+})

@@ -13,6 +13,7 @@ export function record(exchange: Exchange, written: () => void): void {
   else if (recorded !== null && units > 0) charge(exchange, units)
   const latencyMs = performance.now() - exchange.startedAtMs
   gateway.counters.count(exchange.route?.id, exchange.status, latencyMs, exchange.errorCode)
+  if (gateway.accessLog !== null) gateway.accessLog.write(exchange, latencyMs)
   gateway.usage.record(usageEvent(exchange), written)
 }
 
@@ -47,7 +48,7 @@ function charge(exchange: Exchange, units: number): void {
   const { owner, plan, keyId } = exchange
   void Promise.resolve(limits.reserve({ owner, plan, keyId, receivedAtMs: Date.now() })).then(
     (reservation) => reservation.admitted && limits.settle(reservation, units),
-    (error: unknown) => log.error({ err: error }, 'units of a WebSocket cannot be counted'),
+    (error: unknown) => log.error({ err: error, ...exchange.logFields }, 'units of a WebSocket cannot be counted'),
   )
 }
 
@@ -73,6 +74,7 @@ function usageEvent(exchange: Exchange): UsageEventDraft {
     request_id: exchange.requestId,
     config_revision: exchange.tables?.revision ?? 0,
     client_ip: gateway.recordClientIp ? exchange.clientAddress : null,
+    trace_id: exchange.traceId ?? undefined,
   }
 }
 
