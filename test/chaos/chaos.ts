@@ -16,6 +16,8 @@ export interface ChaosOptions {
   say: (line: string) => void
 }
 
+type CustomerName = 'busy' | 'free' | 'limited' | 'quota'
+
 interface Prepared {
   customers: Customer[]
   owners: Map<string, string>
@@ -59,7 +61,7 @@ export async function runChaos({ seed, kills, say }: ChaosOptions): Promise<Verd
  * What may be admitted. When Redis is lost or away, a bucket more may pass each time (docs/proxy.md), and of a quota what was
  * used in the second that Redis may have lost, until the ledger tells.
  */
-function boundsOf(owners: Map<string, string>, seconds: number, redisFaults: number): Bound[] {
+export function boundsOf(owners: Map<string, string>, seconds: number, redisFaults: number): Bound[] {
   const ofRate = rate.burst * (1 + redisFaults) + (rate.perMinute / 60) * seconds
   const lost = 20
   return [
@@ -68,7 +70,11 @@ function boundsOf(owners: Map<string, string>, seconds: number, redisFaults: num
   ]
 }
 
-async function prepare(system: ChaosSystem, upstreamUrl: string): Promise<Prepared> {
+export async function prepare(
+  system: ChaosSystem,
+  upstreamUrl: string,
+  rates: Record<CustomerName, number> = { busy: 100, free: 50, limited: 50, quota: 20 },
+): Promise<Prepared> {
   const { data: upstream } = await system.admin('POST', '/api/upstreams', { name: 'up', base_url: upstreamUrl })
   const paths = ['/small', '/chunked']
   for (const pattern of paths) {
@@ -82,7 +88,6 @@ async function prepare(system: ChaosSystem, upstreamUrl: string): Promise<Prepar
     limited: { rate_limit_per_minute: rate.perMinute, burst: rate.burst },
     quota: { rate_limit_per_minute: 0, requests_per_month: quota },
   }
-  const rates = { busy: 100, free: 50, limited: 50, quota: 20 }
   const owners = new Map<string, string>()
   const customers: Customer[] = []
   for (const [name, limits] of Object.entries(plans)) {
@@ -90,7 +95,7 @@ async function prepare(system: ChaosSystem, upstreamUrl: string): Promise<Prepar
     const { data: user } = await system.admin('POST', '/api/users', { email: `${name}@example.com`, plan_id: plan.id })
     const { data: key } = await system.admin('POST', '/api/api-keys', { user_id: user.id })
     owners.set(name, user.id)
-    customers.push({ name, key: key.meta.key, paths, ratePerSecond: rates[name as keyof typeof rates] })
+    customers.push({ name, key: key.meta.key, paths, ratePerSecond: rates[name as CustomerName] })
   }
   for (const { url } of system.proxies) {
     const last = customers.at(-1)!
@@ -134,7 +139,7 @@ async function disturb(system: ChaosSystem, seed: number, kills: number, say: Ch
 }
 
 /** Until no proxy has an event that the ledger has not acknowledged. */
-async function drain(system: ChaosSystem): Promise<void> {
+export async function drain(system: ChaosSystem): Promise<void> {
   for (const { statusUrl } of system.proxies) {
     const pending = async (): Promise<number> => {
       const status = (await (await fetch(`${statusUrl}/status`)).json()) as { spoolEvents: number; inFlight: number }

@@ -9,6 +9,8 @@ export interface Part {
   start(): Promise<void>
   /** SIGKILL, to the process and its children. */
   kill(): Promise<void>
+  /** SIGTERM. Resolves with the exit code when it has ended; null: a signal ended it. */
+  end(): Promise<number | null>
   /** SIGSTOP until `resume`. */
   pause(): void
   resume(): void
@@ -36,6 +38,13 @@ export function partOf({ name, file, args, env = process.env, logFile, ready }: 
       // It has just ended.
     }
   }
+  const ended = async (which: NodeJS.Signals): Promise<number | null> => {
+    const ending = child
+    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return ending?.exitCode ?? null
+    const exit = new Promise<number | null>((resolve) => ending.once('exit', resolve))
+    signal(which)
+    return exit
+  }
   return {
     name,
     async start() {
@@ -46,13 +55,8 @@ export function partOf({ name, file, args, env = process.env, logFile, ready }: 
       started.on('error', () => {})
       await waitFor(() => answers(ready), { timeoutMs: startupMs, what: `${name}, see ${logFile}:` })
     },
-    async kill() {
-      const ended = child
-      if (ended === null || ended.exitCode !== null || ended.signalCode !== null) return
-      const exit = new Promise((resolve) => ended.once('exit', resolve))
-      signal('SIGKILL')
-      await exit
-    },
+    kill: async () => void (await ended('SIGKILL')),
+    end: () => ended('SIGTERM'),
     pause: () => signal('SIGSTOP'),
     resume: () => signal('SIGCONT'),
   }

@@ -10,7 +10,10 @@ import { partOf, type Part } from './part.ts'
 export interface ChaosSystem {
   parts: Part[]
   databaseUrl: string
+  /** In the order of their names. */
   proxies: { url: string; statusUrl: string }[]
+  adminUrls: string[]
+  adminKey: string
   admin(method: string, route: string, attributes?: object): Promise<any>
   stop(): Promise<void>
 }
@@ -18,7 +21,7 @@ export interface ChaosSystem {
 const root = path.resolve(import.meta.dirname, '../..')
 
 /** PostgreSQL, NATS, Redis, two control planes of an API and a jobs process each, and three proxies. */
-export async function startChaosSystem(dir: string): Promise<ChaosSystem> {
+export async function startChaosSystem(dir: string, drainSeconds = 0): Promise<ChaosSystem> {
   const parts: Part[] = []
   const logOf = (name: string): string => path.join(dir, `${name}.log`)
   const begin = async (part: Part): Promise<Part> => {
@@ -52,7 +55,7 @@ export async function startChaosSystem(dir: string): Promise<ChaosSystem> {
       NATS_URL: `nats://127.0.0.1:${natsPort}`,
       REDIS_URL: `redis://127.0.0.1:${redisPort}`,
       APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-      APIGATE_DRAIN_SECONDS: '0',
+      APIGATE_DRAIN_SECONDS: String(drainSeconds),
     }
     const node = async (name: string, file: string, more: NodeJS.ProcessEnv, port: number): Promise<Part> => {
       const settings = { ...env, ...more }
@@ -60,11 +63,11 @@ export async function startChaosSystem(dir: string): Promise<ChaosSystem> {
       const ready = `http://127.0.0.1:${port}/readyz`
       return begin(partOf({ name, file: process.execPath, args, env: settings, logFile: logOf(name), ready }))
     }
-    const adminPorts: number[] = []
+    const adminUrls: string[] = []
     const proxies: ChaosSystem['proxies'] = []
     const controlPlanes = [1, 2].map(async (n) => {
       const [adminPort, jobsPort] = [await freePort(), await freePort()]
-      adminPorts.push(adminPort)
+      adminUrls[n - 1] = `http://127.0.0.1:${adminPort}`
       const ofApi = { APIGATE_ADMIN_PORT: String(adminPort), APIGATE_ADMIN_KEY: adminKey }
       const ofJobs = { APIGATE_JOBS_STATUS_PORT: String(jobsPort) }
       await Promise.all([
@@ -83,7 +86,7 @@ export async function startChaosSystem(dir: string): Promise<ChaosSystem> {
         // A machine that is only busy must not look like a Redis that is away.
         APIGATE_LIMITS_TIMEOUT_MS: '1000',
       }
-      proxies.push({ url: `http://127.0.0.1:${proxyPort}`, statusUrl: `http://127.0.0.1:${statusPort}` })
+      proxies[n - 1] = { url: `http://127.0.0.1:${proxyPort}`, statusUrl: `http://127.0.0.1:${statusPort}` }
       await node(`proxy-${n}`, 'apps/proxy/dist/main.js', ofProxy, statusPort)
     })
     await Promise.all(workers)
@@ -93,8 +96,10 @@ export async function startChaosSystem(dir: string): Promise<ChaosSystem> {
       parts: ordered,
       databaseUrl: postgres.url,
       proxies,
+      adminUrls,
+      adminKey,
       async admin(method, route, attributes) {
-        const response = await fetch(`http://127.0.0.1:${adminPorts[0]}${route}`, {
+        const response = await fetch(`${adminUrls[0]}${route}`, {
           method,
           headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
           ...(attributes ? { body: JSON.stringify(attributes) } : {}),
@@ -130,6 +135,10 @@ async function postgresPart(dir: string): Promise<{ url: string; part: Part }> {
     async kill() {
       group('SIGKILL')
       await waitFor(() => !isAlive(running.pid), { what: 'the end of PostgreSQL' })
+    },
+    async end() {
+      await running.stop()
+      return 0
     },
     pause: () => group('SIGSTOP'),
     resume: () => group('SIGCONT'),

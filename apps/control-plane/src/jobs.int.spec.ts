@@ -18,8 +18,9 @@ afterEach(async () => {
   ;[app, database] = [null, null]
 })
 
-async function start(databaseUrl: string): Promise<JobsStatus> {
+async function start(databaseUrl: string, servers: Record<string, string> = {}): Promise<JobsStatus> {
   const config = loadConfig({
+    ...servers,
     DATABASE_URL: databaseUrl,
     APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
   })
@@ -39,6 +40,19 @@ test('the process becomes ready and publishes, and is unready at once when it en
   expect(await status.metrics()).toContain('\napigate_config_published_revision 0\n')
   status.drain()
   expect(await status.readiness()).toMatchObject({ ready: false, dependencies: { process: 'draining' } })
+})
+
+test('NATS and Redis are shown and do not decide; a database that is not migrated does', async () => {
+  database = await createTestDatabase()
+  const servers = { NATS_URL: 'nats://127.0.0.1:1', REDIS_URL: 'redis://127.0.0.1:1' }
+  const status = await start(database.url, servers)
+  const { ready, dependencies } = await status.readiness()
+  expect([ready, dependencies]).toMatchObject([true, { nats: 'down', redis: 'down', migrations: 'applied' }])
+  const client = new pg.Client(database.url)
+  await client.connect()
+  await client.query('UPDATE _prisma_migrations SET finished_at = NULL')
+  await client.end()
+  expect(await status.readiness()).toMatchObject({ ready: false, dependencies: { migrations: 'missing' } })
 })
 
 test('a database that does not answer takes nothing from the metrics but what only it knows', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Readiness } from '@apigate/platform'
 import { Injectable } from '@nestjs/common'
 import { ConfigPublisher, type PublisherState } from './config-publisher/index.ts'
-import { HealthRepository } from './health/index.ts'
+import { HealthRepository, transportStates } from './health/index.ts'
 import { jobsMetrics } from './jobs.metrics.ts'
 import { BacklogRepository, type Backlog } from './metrics/index.ts'
 import { UsageIngest } from './usage-ingest/index.ts'
@@ -38,6 +38,7 @@ export class JobsStatus {
         postgres: migrated === null ? 'down' : 'up',
         migrations: migrated === null ? 'unknown' : migrated ? 'applied' : 'missing',
         config_publisher: problem === null ? role : `${role}: failing`,
+        ...transportStates(this.ingest.connected),
         ...(this.draining && { process: 'draining' }),
       },
     }

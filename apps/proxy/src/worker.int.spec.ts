@@ -93,7 +93,14 @@ test('without tables it is not ready, and says so to clients and operators', asy
   const answer = await fetch(url)
   expect(answer.status).toBe(503)
   expect(await answer.json()).toMatchObject({ errors: [{ code: 'not_ready', status: '503' }] })
-  expect((await fetch(`${statusUrl}/readyz`)).status).toBe(503)
+  const ready = await fetch(`${statusUrl}/readyz`)
+  expect([ready.status, await ready.json()]).toEqual([
+    503,
+    {
+      status: 'not_ready',
+      dependencies: { tables: 'waiting for a snapshot', config_feed: 'up', limits: 'up' },
+    },
+  ])
   expect((await fetch(`${statusUrl}/healthz`)).status).toBe(200)
 
   feed.putSnapshot(aRouteTo(upstream.url, { authRequired: false }).items)
@@ -130,6 +137,28 @@ test('on shutdown it becomes unready, finishes what runs, ships every event, and
   for (const step of rest) await step.run()
   expect(events.map((event) => event.status_code)).toContain(200)
   await expect(fetch(url)).rejects.toThrow('fetch failed')
+  upstream.answer({ body: '{"ok":true}' })
+})
+
+test('on shutdown a connection is closed behind an answer that began before, not at the end of the time', async () => {
+  const { url, worker: running } = await startTestWorker({
+    items: aRouteTo(upstream.url, { authRequired: false, protocol: 'http_stream' }).items,
+    config: { finishSeconds: 600 },
+  })
+  let letGo: (() => void) | null = null
+  upstream.answer((_request, response) => {
+    response.write('first ')
+    letGo = () => void response.end('last')
+  })
+  const answer = await fetch(url)
+  expect(answer.headers.get('connection')).toBe('keep-alive')
+  const [drain, finish, ...rest] = running.shutdownSteps
+  await drain!.run()
+  const finished = finish!.run()
+  letGo!()
+  expect(await answer.text()).toBe('first last')
+  await finished
+  for (const step of rest) await step.run()
   upstream.answer({ body: '{"ok":true}' })
 })
 

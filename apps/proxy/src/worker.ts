@@ -102,7 +102,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
   const traffic = new TrafficServer({ host: config.host, port: config.proxyPort, limits: config.limits, gateway })
 
   // Status: to the fleet and to the operator.
-  const isReady = (): boolean => live.current !== null && !gateway.isDraining
+  const isReady = (): boolean => live.current !== null && subscriber.isCaughtUp && !gateway.isDraining
   const reporter = new StatusReporter(bus, { worker: config.workerId, epoch: spool.epoch }, () => ({
     configEpoch: live.current?.epoch ?? null,
     revision: live.current?.revision ?? null,
@@ -124,12 +124,14 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
   const statusServer = await startStatusServer({
     host: config.host,
     port: config.statusPort,
-    readiness: () => ({
-      ready: isReady(),
+    readiness: async () => ({
       dependencies: {
-        tables: live.current === null ? (live.problem ?? 'waiting for a snapshot') : 'up',
+        tables: tablesState(live, subscriber),
+        config_feed: subscriber.isConnected ? 'up' : 'down',
+        limits: await answers(store),
         ...(gateway.isDraining ? { worker: 'draining' } : {}),
       },
+      ready: isReady(),
     }),
     metrics: () => prometheusText({ status: reporter.status(), counters, spool, limits, webSockets: webSockets.size }),
     json: { '/status': () => reporter.status() },
@@ -185,4 +187,17 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     },
   ]
   return { proxyPort, statusPort: statusServer.port, shutdownSteps }
+}
+
+function tablesState(live: LiveTables, subscriber: ConfigSubscriber): string {
+  if (live.current === null) return live.problem ?? 'waiting for a snapshot'
+  return subscriber.isCaughtUp ? 'up' : 'waiting for newer changes'
+}
+
+/** Shown and waited for: a worker serves without. */
+async function answers(store: LimitStore): Promise<string> {
+  return store.ping().then(
+    () => 'up',
+    () => 'down',
+  )
 }

@@ -26,6 +26,8 @@ export class FakeFeed implements ConfigFeedReader {
   /** What `latestSnapshot` gives; an error to throw. */
   snapshot: { pointer: SnapshotPointer; body: Uint8Array } | Error | null = null
   snapshotReads = 0
+  /** Whether it tells by itself that it has given everything. */
+  tellsEnd = true
   readonly follows: { revision: number; handlers: ConfigFeedHandlers; isClosed: boolean }[] = []
   readonly #changes: ChangeMessage[] = []
 
@@ -62,6 +64,8 @@ export class FakeFeed implements ConfigFeedReader {
     // From its start, as the stream of NATS is read.
     for (const message of this.#changes) handlers.onChange(message)
     if (this.snapshot !== null && !(this.snapshot instanceof Error)) handlers.onSnapshot(this.snapshot.pointer)
+    handlers.onConnected(!(this.snapshot instanceof Error))
+    if (this.tellsEnd) handlers.onCaughtUp()
     return Promise.resolve({
       close() {
         follow.isClosed = true

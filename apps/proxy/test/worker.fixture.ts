@@ -116,6 +116,7 @@ export async function startTestWorker(options: TestWorkerOptions = {}): Promise<
 
 function fakeBus(statuses: WorkerStatus[]): FleetBus {
   return {
+    isConnected: true,
     sendStatus: (status) => void statuses.push(status),
     onStatus: () => Promise.resolve({ close: done }),
     sendMark: () => {},

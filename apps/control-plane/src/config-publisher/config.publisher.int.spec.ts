@@ -160,6 +160,7 @@ describe.each(['PostgreSQL', 'NATS'])('publishing on %s', (name) => {
       onChange: (change) => changes.push(change),
       onSnapshot: (pointer) => pointers.push(pointer),
       onConnected() {},
+      onCaughtUp() {},
     })
   }
 

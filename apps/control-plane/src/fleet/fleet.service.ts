@@ -37,6 +37,10 @@ export class FleetService implements OnApplicationBootstrap, OnModuleDestroy {
     await this.bus.close()
   }
 
+  get isConnected(): boolean {
+    return this.bus.isConnected
+  }
+
   heardAt(): Date | null {
     return this.fleet.heardAt()
   }

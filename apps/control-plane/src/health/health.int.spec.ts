@@ -68,6 +68,24 @@ test('a database that is not migrated is not ready', async () => {
   }
 })
 
+test.each([
+  ['up', () => [testServers.natsUrl, testServers.redisUrl]],
+  ['down', () => ['nats://127.0.0.1:1', 'redis://127.0.0.1:1']],
+] as const)('NATS and Redis are shown as %s, and do not decide', async (state, servers) => {
+  const [NATS_URL, REDIS_URL] = servers() as [string, string]
+  const api = await startTestApi({ NATS_URL, REDIS_URL })
+  try {
+    const isShown = async (): Promise<boolean> => {
+      const { status, document } = await api.call('GET', '/readyz', undefined, stranger)
+      expect(status).toBe(200)
+      return document.dependencies.nats === state && document.dependencies.redis === state
+    }
+    await waitFor(isShown)
+  } finally {
+    await api.stop()
+  }
+})
+
 /** Keeps everyone out of the database while `work` runs. */
 async function away(name: string, work: () => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: testServers.databaseUrl })

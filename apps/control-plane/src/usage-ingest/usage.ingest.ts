@@ -7,6 +7,7 @@ import {
   seedQuotaCounts,
   type Closeable,
   type FleetBus,
+  type QuotaCountSeeder,
   type Logger,
   type TransportConfig,
 } from '@apigate/platform'
@@ -40,7 +41,8 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #log: Logger
   readonly #ledger: UsageLedger
   readonly #retentionMonths: number
-  #running: { bus: FleetBus; consumer: Closeable; seeder: Closeable | null; timers: NodeJS.Timeout[] } | null = null
+  #running: { bus: FleetBus; consumer: Closeable; seeder: QuotaCountSeeder | null; timers: NodeJS.Timeout[] } | null =
+    null
 
   constructor(database: Database, config: TransportConfig & { usageRetentionMonths: number }, log: Logger) {
     this.#database = database
@@ -67,6 +69,15 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
         setInterval(() => void this.#upkeep(), upkeepEveryMs),
         setInterval(() => void this.#raise(), raiseEveryMs),
       ],
+    }
+  }
+
+  /** Null: not used. */
+  get connected(): Record<'nats' | 'redis', boolean | null> {
+    const { natsUrl } = this.#transport
+    return {
+      nats: natsUrl === null ? null : (this.#running?.bus.isConnected ?? false),
+      redis: this.#running?.seeder?.isConnected ?? null,
     }
   }
 

@@ -1,1 +1,2 @@
+export { MeterService } from './meter.service.ts'
 export * from './usage.module.ts'

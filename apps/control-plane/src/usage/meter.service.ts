@@ -33,6 +33,11 @@ export class MeterService implements OnModuleDestroy {
     this.counts = openQuotaCounts(config, log)
   }
 
+  /** Null without a Redis. */
+  get isConnected(): boolean | null {
+    return this.counts?.isConnected ?? null
+  }
+
   async onModuleDestroy(): Promise<void> {
     await this.counts?.close()
   }

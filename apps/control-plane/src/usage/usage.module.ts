@@ -9,5 +9,6 @@ import { UsageService } from './usage.service.ts'
 @Module({
   controllers: [UsageController, MeterController],
   providers: [UsageRepository, UsageService, MeterRepository, MeterService],
+  exports: [MeterService],
 })
 export class UsageModule {}

@@ -73,7 +73,10 @@ export class TrafficServer {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Takes no connection any more; resolves when the last answer is out and every connection closed. */
+  /**
+   * Takes no connection any more; resolves when the last answer is out and every connection closed. Node closes those that are
+   * idle now; one whose answer began before anybody could know that it is the last is closed behind it.
+   */
   stopAccepting(): Promise<void> {
     if (!this.#server.listening) return Promise.resolve()
     return new Promise((resolve) => this.#server.close(() => resolve()))
@@ -155,6 +158,7 @@ export class TrafficServer {
     gateway.counters.inFlight += 1
     response.on('close', () => {
       onResponseClosed(exchange)
+      if (!this.#server.listening) setImmediate(() => this.#server.closeIdleConnections())
       if (connection.waiting !== null) this.#serveNext(connection, exchange.socket)
     })
     return exchange

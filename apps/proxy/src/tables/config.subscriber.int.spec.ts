@@ -26,7 +26,7 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-async function subscribe(): Promise<void> {
+async function subscribe(): Promise<ConfigSubscriber> {
   live = new LiveTables()
   const subscriber = new ConfigSubscriber({
     feed,
@@ -37,6 +37,7 @@ async function subscribe(): Promise<void> {
   })
   subscribers.push(subscriber)
   await subscriber.start()
+  return subscriber
 }
 
 const customer = aCustomer({ rateLimitPerMinute: 60 })
@@ -59,6 +60,34 @@ test('loads the snapshot, then applies changes in order', async () => {
   await waitFor(() => live.current!.revision === 9)
   expect(hasKey(next.key.clear)).toBe(false)
   expect(live.problem).toBeNull()
+})
+
+test('is caught up when all that the feed held at the start is live, not with the snapshot before it', async () => {
+  feed.putSnapshot(items)
+  const next = aCustomer()
+  feed.publish(...next.items)
+  feed.publish({ kind: 'key', op: 'delete', id: customer.key.config.id })
+  feed.tellsEnd = false
+  const subscriber = await subscribe()
+  await waitFor(() => live.current!.revision === 2)
+  expect(subscriber.isCaughtUp).toBe(false)
+  const known: boolean[] = []
+  live.onChange = () => known.push(subscriber.isCaughtUp)
+  feed.publish(...to.items)
+  feed.follows.at(-1)!.handlers.onCaughtUp()
+  expect(subscriber.isCaughtUp).toBe(false)
+  await waitFor(() => subscriber.isCaughtUp)
+  expect(live.current!.revision).toBe(3)
+  expect(known.at(-1)).toBe(true)
+})
+
+test('is caught up at once with the copy on disk: a feed that is away tells nothing', async () => {
+  feed.putSnapshot(items)
+  await subscribe()
+  await subscribers.pop()!.close()
+  feed.snapshot = new Error('away')
+  feed.tellsEnd = false
+  expect((await subscribe()).isCaughtUp).toBe(true)
 })
 
 test('a request keeps the routes that it started with', async () => {

@@ -16,6 +16,8 @@ import { readSnapshot } from './snapshot.reader.ts'
 
 /** Of one turn of the event loop: a key takes some microseconds, a plan or an owner less. */
 const itemsPerTurn = 500
+/** How long a worker waits at its start for the changes behind its snapshot, should the feed not say that these are all. */
+const behindMsMax = 10_000
 /** How long changes may take to arrive after a snapshot that holds them; then the snapshot is loaded instead. */
 const catchUpMs = 2_000
 
@@ -32,10 +34,15 @@ export interface ConfigSubscriberOptions {
  * body that is not what its pointer names lead to a fresh snapshot, built aside, while the old tables go on serving. A
  * snapshot that is not usable as a whole is not used at all. The copy on disk is for a start without the feed.
  *
+ * `isCaughtUp` once everything that the feed held at the start is live, or the feed is away: a worker that took traffic with
+ * its snapshot alone would refuse keys, and know routes, of minutes ago.
+ *
  * A change of thousands of items is taken in over several turns of the event loop; its revision is reported when all of it is
  * live. Meanwhile each item is either as it was or as it will be. Routes and upstreams change with the swap, all at once.
  */
 export class ConfigSubscriber implements Closeable {
+  isCaughtUp = false
+  isConnected = false
   readonly #options: ConfigSubscriberOptions
   readonly #closing = new AbortController()
   #state: ConfigState | null = null
@@ -58,6 +65,8 @@ export class ConfigSubscriber implements Closeable {
   /** A gap that no snapshot bridges yet. */
   #isWaiting = false
   #copied: SnapshotPointer | null = null
+  /** The feed has given all that it had. */
+  #hasAll = false
 
   constructor(options: ConfigSubscriberOptions) {
     this.#options = options
@@ -65,13 +74,17 @@ export class ConfigSubscriber implements Closeable {
 
   /** Resolves when there are tables, or when neither feed nor disk has any yet. Goes on in the background, for ever. */
   async start(): Promise<void> {
+    let isFromFeed = false
     try {
       const snapshot = await this.#options.feed.latestSnapshot()
       if (snapshot !== null) await this.#load(snapshot, true)
+      isFromFeed = snapshot !== null
     } catch (error) {
       this.#report('the configuration feed gives no snapshot', error)
     }
     if (this.#state === null) await this.#loadFromDisk()
+    // What a feed that is away would tell cannot be waited for.
+    if (!isFromFeed) this.#caughtUp()
     await this.#resume()
   }
 
@@ -122,14 +135,38 @@ export class ConfigSubscriber implements Closeable {
   /** (Re)starts the stream of changes behind what was seen. */
   async #resume(): Promise<void> {
     const follow = ++this.#follow
+    if (!this.isCaughtUp) {
+      void delay(behindMsMax, null, { signal: this.#closing.signal, ref: false }).then(
+        () => this.#caughtUp(),
+        () => {},
+      )
+    }
     await this.#following?.close()
     const isCurrent = (): boolean => follow === this.#follow
     this.#following = await this.#options.feed.follow(this.#seen, {
       onChange: (message) => isCurrent() && this.#onChange(message),
       onSnapshot: (pointer) => isCurrent() && this.#onSnapshot(pointer),
-      onConnected: (connected) => isCurrent() && this.#options.log.info({ connected }, 'configuration feed'),
+      onConnected: (connected) => isCurrent() && this.#onConnected(connected),
+      onCaughtUp: () => isCurrent() && this.#caughtUp(),
     })
     if (this.#closing.signal.aborted) await this.#following.close()
+  }
+
+  #onConnected(connected: boolean): void {
+    this.isConnected = connected
+    this.#options.log.info({ connected }, 'configuration feed')
+  }
+
+  #caughtUp(): void {
+    this.#hasAll = this.#state !== null
+    this.#settle()
+  }
+
+  /** When all that the feed had is live, too. */
+  #settle(): void {
+    if (this.isCaughtUp || !this.#hasAll || this.#isApplying || this.#isPublishing || this.#queue.length > 0) return
+    this.isCaughtUp = true
+    this.#options.live.onChange()
   }
 
   #onChange(message: ChangeMessage): void {
@@ -191,7 +228,10 @@ export class ConfigSubscriber implements Closeable {
     this.#mustPublish = true
     if (this.#isPublishing) return
     this.#isPublishing = true
-    void this.#publishAll().finally(() => (this.#isPublishing = false))
+    void this.#publishAll().finally(() => {
+      this.#isPublishing = false
+      this.#settle()
+    })
   }
 
   async #publishAll(): Promise<void> {

@@ -120,10 +120,12 @@ describe.each([
   let changes: ChangeMessage[]
   let pointers: SnapshotPointer[]
   let connected: boolean[]
+  let caughtUp: boolean
   const handlers = {
     onChange: (change: ChangeMessage) => void changes.push(change),
     onSnapshot: (pointer: SnapshotPointer) => void pointers.push(pointer),
     onConnected: (state: boolean) => void connected.push(state),
+    onCaughtUp: () => void (caughtUp = true),
   }
   const revisions = (): number[] => changes.map((change) => change.revision)
 
@@ -135,7 +137,7 @@ describe.each([
   }
 
   beforeEach(async () => {
-    ;[changes, pointers, connected] = [[], [], []]
+    ;[changes, pointers, connected, caughtUp] = [[], [], [], false]
     rig = await start()
     writer = openConfigFeedWriter(rig.config, log)
     reader = openConfigFeedReader(rig.config, log)
@@ -156,6 +158,20 @@ describe.each([
     expect(revisions().filter((revision) => revision > 1)).toEqual([2, 3, 4, 5])
     expect(changes.at(-1)).toEqual({ ...aChange(rig.epoch, 5), atMs: expect.any(Number) })
     expect(connected.at(-1)).toBe(true)
+  })
+
+  test('it is told when all has come that the feed held, and that an empty one holds nothing', async () => {
+    await reader.follow(0, handlers)
+    await waitFor(() => caughtUp)
+    for (let revision = 1; revision <= 120; revision += 1) await rig.append(writer, revision)
+    const later = openConfigFeedReader(rig.config, log)
+    let last = 0
+    const ends: number[] = []
+    const onChange = ({ revision }: ChangeMessage): void => void (last = revision)
+    await later.follow(0, { ...handlers, onChange, onCaughtUp: () => ends.push(last) })
+    await waitFor(() => ends.length > 0)
+    expect(ends[0]).toBe(120)
+    await later.close()
   })
 
   test('an empty feed has no snapshot, and a reader may follow before anything was written', async () => {
@@ -293,7 +309,12 @@ describe('config feed on NATS alone', () => {
     }
     const seen: number[] = []
     const reader = openConfigFeedReader(rig.config, log)
-    await reader.follow(0, { onChange: ({ revision }) => seen.push(revision), onSnapshot() {}, onConnected() {} })
+    await reader.follow(0, {
+      onChange: ({ revision }) => seen.push(revision),
+      onSnapshot() {},
+      onConnected() {},
+      onCaughtUp() {},
+    })
     await waitFor(() => seen.includes(30))
     expect(seen).toEqual([21, 22, 23, 24, 25, 26, 27, 28, 29, 30])
     await reader.close()
@@ -307,7 +328,8 @@ test.each([
 ])('without a server reads fail within seconds, following waits, and closing works: %o', async (config) => {
   const reader = openConfigFeedReader(config, log)
   const connected: boolean[] = []
-  await reader.follow(0, { onChange() {}, onSnapshot() {}, onConnected: (state) => connected.push(state) })
+  const onConnected = (state: boolean): unknown => connected.push(state)
+  await reader.follow(0, { onChange() {}, onSnapshot() {}, onConnected, onCaughtUp() {} })
   await expect(reader.latestSnapshot()).rejects.toThrow(/away|ECONNREFUSED/)
   expect(connected).not.toContain(true)
   expect(connected).toContain(false)

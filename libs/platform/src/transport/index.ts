@@ -37,7 +37,7 @@ export {
 export { RefusedBatchError } from './queue/refused.batch.error.ts'
 export type { ConsumerOptions } from './queue/job.consumer.ts'
 export type { JobProducer, NewJob } from './queue/job.producer.ts'
-export type { QuotaCounts, ReadUnits } from './redis/quota.counts.ts'
+export type { QuotaCounts, QuotaCountSeeder, ReadUnits } from './redis/quota.counts.ts'
 export { backoffMs, throttled } from './retry.ts'
 
 /**
@@ -79,7 +79,7 @@ export function openLedgerUnits(config: TransportConfig): LedgerUnits {
 }
 
 /** Answers workers that ask for the ledger's count of a month; null without Redis, where nobody does. */
-export function seedQuotaCounts(config: TransportConfig, log: Logger, readUnits: ReadUnits): Closeable | null {
+export function seedQuotaCounts(config: TransportConfig, log: Logger, readUnits: ReadUnits): QuotaCountSeeder | null {
   return config.redisUrl === null ? null : new QuotaCountSeeder(config.redisUrl, config.namespace, log, readUnits)
 }
 

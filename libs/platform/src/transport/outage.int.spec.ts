@@ -60,6 +60,7 @@ describe('NATS', () => {
       onChange: (change) => seen.push(change.revision),
       onSnapshot: (pointer) => pointers.push(pointer.revision),
       onConnected: (connected) => states.push(connected),
+      onCaughtUp() {},
     })
     await bus.onStatus((status) => statuses.push(status))
     bus.sendStatus(aStatus)

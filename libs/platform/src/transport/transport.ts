@@ -29,6 +29,8 @@ export interface ConfigFeedHandlers {
   onSnapshot(pointer: SnapshotPointer): void
   /** The connection is there (`true`) or away (`false`): the state at the start, then each turn. */
   onConnected(connected: boolean): void
+  /** Every change that the feed held when following began was delivered; again after each lost connection. */
+  onCaughtUp(): void
 }
 
 /** The worker's side of the config feed. */
@@ -69,6 +71,8 @@ export interface ConfigFeedWriter extends Closeable {
 
 /** Best-effort messages between workers and control plane; a lost one is repaired by the next. */
 export interface FleetBus extends Closeable {
+  /** Whether what is sent now goes anywhere, as far as is known. */
+  readonly isConnected: boolean
   sendStatus(status: WorkerStatus): void
   onStatus(listener: (status: WorkerStatus) => void): Promise<Closeable>
   sendMark(mark: UsageMark): void

@@ -49,6 +49,7 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
           if (parsed !== null) handlers.onChange(parsed)
         },
         this.log,
+        () => handlers.onCaughtUp(),
       ),
       // Not the KV client's watch: that one ends with the bucket.
       new StreamFollower(

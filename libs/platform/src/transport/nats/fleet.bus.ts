@@ -28,6 +28,10 @@ export class NatsFleetBus implements FleetBus {
     this.#link = new NatsLink(natsUrl, 'apigate-fleet-bus', log)
   }
 
+  get isConnected(): boolean {
+    return this.#link.current !== null
+  }
+
   sendStatus(status: WorkerStatus): void {
     this.#send(this.names.workerStatus, status)
   }

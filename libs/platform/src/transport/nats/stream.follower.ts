@@ -28,6 +28,7 @@ export class StreamFollower implements Closeable {
     private readonly subject: string,
     private readonly onMessage: (message: JsMsg) => void,
     log: Logger,
+    private readonly onCaughtUp: () => void = () => {},
   ) {
     this.#warn = throttled(log.child({ stream }), 'warn', 'following the stream again')
     this.#running = this.#run()
@@ -48,7 +49,8 @@ export class StreamFollower implements Closeable {
         if (await this.#follow(connection)) attempt = 0
       } catch (error) {
         // No stream yet is the ordinary state of a system that starts: the publisher makes it.
-        if (!signal.aborted && !isStreamNotFound(error)) this.#warn(error)
+        if (isStreamNotFound(error)) this.onCaughtUp()
+        else if (!signal.aborted) this.#warn(error)
       }
       await delay(Math.min(backoffMs(attempt), 1_000), undefined, { signal }).catch(() => {})
     }
@@ -61,6 +63,8 @@ export class StreamFollower implements Closeable {
     const { created, state } = await manager.streams.info(this.stream)
     if (created !== this.#streamCreated || state.last_seq < this.#lastSeq) this.#lastSeq = 0
     this.#streamCreated = created
+    let isBehind = state.messages > 0 && state.last_seq > this.#lastSeq
+    if (!isBehind) this.onCaughtUp()
 
     const consumer = await client.consumers.get(this.stream, {
       filter_subjects: this.subject,
@@ -79,6 +83,10 @@ export class StreamFollower implements Closeable {
     for await (const message of messages) {
       this.#lastSeq = message.seq
       this.onMessage(message)
+      if (isBehind && (message.seq >= state.last_seq || message.info.pending === 0)) {
+        isBehind = false
+        this.onCaughtUp()
+      }
     }
     await watching
     return true

@@ -104,6 +104,7 @@ class ChangeTail {
       try {
         if (wanted === 'everything') await this.#readHead()
         await this.#readChanges()
+        if (wanted === 'everything' && !this.#closed) this.handlers.onCaughtUp()
       } catch (error) {
         this.#warn(error)
         // The poll tries again.

@@ -24,6 +24,8 @@ const problemCharactersMax = 1_000
 
 /** Statuses and marks by NOTIFY, for embedded mode. While PostgreSQL is away they are dropped: the next says the same. */
 export class PostgresFleetBus implements FleetBus {
+  /** PostgreSQL itself is watched by whoever uses it. */
+  readonly isConnected = true
   readonly #pool: pg.Pool
   readonly #listeners = new Set<Closeable>()
   readonly #warn: (error: unknown) => void

@@ -33,6 +33,10 @@ export class QuotaCountSeeder implements Closeable {
     this.#running = this.#run()
   }
 
+  get isConnected(): boolean {
+    return this.#redis.status === 'ready'
+  }
+
   async close(): Promise<void> {
     this.#closing.abort()
     this.#redis.disconnect()
@@ -79,6 +83,10 @@ export class QuotaCounts implements Closeable {
   constructor(url: string, namespace: string | undefined, log: Logger) {
     this.#names = limitNames(namespace)
     this.#redis = openRedis(url, 'apigate-quota-counts', log, { commandTimeout: 1_000 })
+  }
+
+  get isConnected(): boolean {
+    return this.#redis.status === 'ready'
   }
 
   /** What cannot be added now is found in the ledger within seconds: errors are of no matter. */
