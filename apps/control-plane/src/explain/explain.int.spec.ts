@@ -27,6 +27,14 @@ test('without a worker it is 503, and a worker that is named and not heard is 40
   expect([named.status, sources(named)]).toEqual([404, [{ pointer: '/worker' }]])
 })
 
+test('a key that there is not is 404 with a pointer, whoever would answer', async () => {
+  const flat = await explain({ url: '/', api_key_id: 'key_none' })
+  expect([flat.status, sources(flat)]).toEqual([404, [{ pointer: '/api_key_id' }]])
+  const attributes = { url: '/', api_key_id: 'key_none' }
+  const whole = await explain({ data: { type: 'explanations', attributes } })
+  expect([whole.status, sources(whole)]).toEqual([404, [{ pointer: '/data/attributes/api_key_id' }]])
+})
+
 test.each([
   ['nothing', {}, ['']],
   ['an empty URL and no method', { url: '', method: 'G T' }, ['/method', '/url']],
@@ -34,6 +42,11 @@ test.each([
   ['a list of headers', { url: '/', headers: ['a'] }, ['/headers']],
   ['a name that is none', { url: '/', headers: { 'a b': 'c' } }, ['/headers']],
   ['a line break', { url: '/', headers: { a: 'b\r\nc: d' } }, ['/headers']],
+  ['a port that there is none', { url: 'http://x:99999/' }, ['/url']],
+  ['a host that there is none', { url: 'https://a b/' }, ['/url']],
+  ['no host at all', { url: 'http:///x' }, ['/url']],
+  ['credentials in the URL', { url: 'http://a:b@x/' }, ['/url']],
+  ['what is no request', { url: 'file:///etc/passwd' }, ['/url']],
   ['numbers', { url: '/', headers: { a: 7 }, api_key_id: 7 }, ['/api_key_id', '/headers']],
   ['an unknown attribute', { url: '/', body: 'x' }, ['/body']],
 ])('%s is refused with a pointer to what is wrong', async (_name, body, pointers) => {
@@ -44,6 +57,7 @@ test.each([
 })
 
 test('a live worker is asked for the request as it was described', async () => {
+  await api.create('api-keys', { id: 'key_a', scopes: ['admin:read'] })
   await bus.onExplain('w1', (request) => {
     asked.push(request)
     return Promise.resolve({

@@ -3,20 +3,25 @@ import { ApiError } from '@apigate/errors'
 import { Injectable } from '@nestjs/common'
 import { FleetService } from '../fleet/index.ts'
 import { InputError } from '../jsonapi/index.ts'
+import { ApiKeysService } from '../resources/api-keys/index.ts'
 import type { ExplainInput } from './explain.input.ts'
 
 const answerMsMax = 5_000
 
 @Injectable()
 export class ExplainService {
-  constructor(private readonly fleet: FleetService) {}
+  constructor(
+    private readonly fleet: FleetService,
+    private readonly keys: ApiKeysService,
+  ) {}
 
   /**
    * Asks a live worker what it would do with a request: the one that is named, or one with the newest configuration.
    *
-   * @throws InputError 404 about `worker`; ApiError 503 when no worker answers.
+   * @throws InputError 404 about `worker` or `api_key_id`; ApiError 503 when no worker answers.
    */
   async explain(input: ExplainInput): Promise<Explanation> {
+    if (input.api_key_id) await this.keys.mustExist(input.api_key_id)
     const request = requestOf(input)
     const workers = await this.fleet.workers()
     const named = workers.filter(({ id }) => id === (input.worker ?? id))

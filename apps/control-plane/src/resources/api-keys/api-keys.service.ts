@@ -51,6 +51,12 @@ export class ApiKeysService {
     return existing(apiKeyResource, id, await this.keys.find(id, include))
   }
 
+  /** @throws InputError about `api_key_id` */
+  async mustExist(id: string): Promise<void> {
+    if ((await this.keys.find(id)) !== null) return
+    throw InputError.of('not_found', 'api_key_id', `there is no key "${id}"`)
+  }
+
   async create(creation: Creation<ApiKeyInput>, actor: Actor): Promise<WrittenKey> {
     const { row: made, revision } = await this.createMany([creation], actor)
     const [{ row, key }] = made as [MadeKey]

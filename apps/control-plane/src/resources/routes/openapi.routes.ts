@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
-import { isObject } from '../../jsonapi/index.ts'
+import { escapePointer, InputError, isObject, type InputProblem } from '../../jsonapi/index.ts'
 import type { RouteInput } from './routes.input.ts'
 
 /** A route that an OpenAPI document's path asks for. */
 export interface PathRoute {
   /** The same for the same prefix and path, so that a later import finds it again. */
   id: string
+  /** Where the document speaks of it, as `InputProblem` names fields. */
+  source: string
   fields: Required<Pick<RouteInput, 'name' | 'description' | 'path_pattern' | 'match_type' | 'methods'>>
 }
 
@@ -19,18 +21,23 @@ const descriptionMax = 2_000
  *
  * @param prefix of every path, e.g. `/v1`; the servers of the document say where it is now, not where customers call it.
  * @returns null for what is no such document.
+ * @throws InputError about each entry of `paths` that no route can be made of. One without an operation asks for none.
  */
 export function openApiRoutes(document: unknown, prefix: string): PathRoute[] | null {
   if (!isObject(document) || !isObject(document['paths']) || typeof document['openapi'] !== 'string') return null
   const title =
     isObject(document['info']) && typeof document['info']['title'] === 'string' ? document['info']['title'] : ''
-  return Object.entries(document['paths']).flatMap(([path, item]) => {
-    if (!path.startsWith('/') || !isObject(item)) return []
+  const paths = Object.entries(document['paths']).filter(([path]) => !path.startsWith('x-'))
+  const [first, ...rest] = paths.flatMap(([path, item]) => problemOf(path, item) ?? [])
+  if (first) throw new InputError([first, ...rest])
+  return paths.flatMap(([path, item]) => {
+    if (!isObject(item)) return []
     const methods = operations.filter((method) => isObject(item[method]))
     if (methods.length === 0) return []
     const full = prefix.replace(/\/$/, '') + path
     return {
       id: `rte_${createHash('sha256').update(full).digest('hex').slice(0, 24)}`,
+      source: sourceOf(path),
       fields: {
         name: `${title} ${path}`.trim().slice(0, nameMax),
         description: textOf(item, methods),
@@ -39,6 +46,20 @@ export function openApiRoutes(document: unknown, prefix: string): PathRoute[] | 
       },
     }
   })
+}
+
+function sourceOf(path: string): string {
+  return `openapi/paths/${escapePointer(path)}`
+}
+
+function problemOf(path: string, item: unknown): InputProblem | null {
+  const problem = (detail: string): InputProblem => ({
+    ...{ code: 'validation_error', field: sourceOf(path), detail: `${path}: ${detail}` },
+  })
+  if (!path.startsWith('/')) return problem('a path starts with "/"')
+  if (!isObject(item)) return problem('a path has an object with its operations')
+  if ('$ref' in item) return problem('what $ref refers to has to be put in its place')
+  return null
 }
 
 /** What the path says of itself, or its first operation. */

@@ -52,7 +52,25 @@ test.each([
     'a path that no pattern can be',
     { openapi: openapi({ '/x': { get: operation }, '/a?b': { get: operation } }), upstream_id: 'ups_a' },
     422,
-    '/openapi',
+    '/openapi/paths/~1a?b',
+  ],
+  [
+    'a path without a slash in front',
+    { openapi: openapi({ '/x': { get: operation }, 'pets/{id}': { get: operation } }), upstream_id: 'ups_a' },
+    422,
+    '/openapi/paths/pets~1{id}',
+  ],
+  [
+    'a path that stands elsewhere',
+    { openapi: openapi({ '/x': { $ref: './x.json' }, '/y': { get: operation } }), upstream_id: 'ups_a' },
+    422,
+    '/openapi/paths/~1x',
+  ],
+  [
+    'a path that is no object',
+    { openapi: openapi({ '/x': 7, '/y': { get: operation } }), upstream_id: 'ups_a' },
+    422,
+    '/openapi/paths/~1x',
   ],
   [
     'a prefix that is none',

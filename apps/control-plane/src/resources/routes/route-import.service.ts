@@ -45,7 +45,7 @@ export class RouteImportService {
   }
 
   private async put(
-    { id, fields }: PathRoute,
+    { id, source, fields }: PathRoute,
     settings: Partial<RouteInput>,
     actor: Actor,
   ): Promise<keyof ImportedRoutes> {
@@ -61,7 +61,7 @@ export class RouteImportService {
       await this.routes.update(id, { input, readOnly: new Map() }, actor)
       return 'updated'
     } catch (error) {
-      throw located(error, fields.name ?? id)
+      throw located(error, source, fields.name ?? id)
     }
   }
 }
@@ -81,13 +81,13 @@ function isSo(row: RouteRow, input: RouteInput): boolean {
 }
 
 /** What a route is refused for is said of the document: the client did not send the route. */
-function located(error: unknown, name: string): unknown {
+function located(error: unknown, source: string, name: string): unknown {
   const cause = error instanceof EntryError ? error.cause : error
   if (!(cause instanceof InputError)) return cause
   const [first, ...rest] = cause.problems.map(({ code, field, detail }) =>
     field === 'upstream_id' || field === 'host_pattern'
       ? { code, field, detail }
-      : { code, field: 'openapi', detail: `${name}: ${detail}` },
+      : { code, field: source, detail: `${name}: ${detail}` },
   )
   return first ? new InputError([first, ...rest]) : cause
 }
