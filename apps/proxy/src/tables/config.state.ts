@@ -12,6 +12,7 @@ import {
 import type { Sealer } from '@apigate/platform'
 import { buildUpstreams, type Upstream } from '../upstream/upstream.ts'
 import { KeyTable, noOwner } from './key.table.ts'
+import { KeyLine, UserLine } from './snapshot.line.ts'
 import { OwnerTable } from './owner.table.ts'
 import type { Tables } from './tables.ts'
 
@@ -38,6 +39,7 @@ export class ConfigState {
   readonly #keys = new KeyTable()
   readonly #routeConfigs = new Map<string, RouteConfig>()
   readonly #upstreamConfigs = new Map<string, UpstreamConfig>()
+  readonly #lines = { key: new KeyLine(), user: new UserLine() }
   readonly #problems = new Map<string, string>()
   #routes: RouteTable = compileRoutes([])
   #upstreams: ReadonlyMap<string, Upstream>
@@ -54,6 +56,12 @@ export class ConfigState {
     return this.#problems.size === 0 ? null : [...this.#problems.values()].join('; ')
   }
 
+  /** Makes room for what comes, so that tables need not grow on the way: most items of a large snapshot are keys. */
+  expect(items: number): void {
+    this.#keys.reserve(items / 2)
+    this.#owners.reserve(items / 4)
+  }
+
   /** Never throws: an item that is not usable is noted in `problem` and skipped. */
   apply(item: ConfigItem): void {
     const id = item.op === 'put' ? item.value.id : item.id
@@ -65,6 +73,23 @@ export class ConfigState {
     } catch (error) {
       this.#problems.set(name, messageOf(error))
     }
+  }
+
+  /**
+   * The same for a line of a snapshot that has a user or a key in the usual form, without making objects of it: there are
+   * millions.
+   *
+   * @returns false when it has something else, or something wrong: then parse it and `apply` the item.
+   */
+  applyLine(bytes: Uint8Array, start: number, end: number): boolean {
+    const { key, user } = this.#lines
+    if (key.read(bytes, start, end)) {
+      const owner = key.ownerEnd === 0 ? noOwner : this.#owners.placeOfLine(key)
+      return owner !== -1 && this.#keys.addLine(key, owner)
+    }
+    if (!user.read(bytes, start, end)) return false
+    this.#owners.putUser(user)
+    return true
   }
 
   /** Compiles routes and upstreams if they have changed since. Never throws: see `problem`. */

@@ -113,7 +113,7 @@ export class ConfigSubscriber implements Closeable {
     const copy = isFromFeed ? await this.#beginCopy(pointer) : null
     try {
       const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer)
-      await readSnapshot(pointer, copy === null ? body : copy.keep(body), (item) => state.apply(item))
+      await readSnapshot(pointer, copy === null ? body : copy.keep(body), state)
       await state.compileInTurns()
       if (state.problem !== null) throw new Error(`snapshot ${pointer.revision}: ${state.problem}`)
       this.#state = state
@@ -307,7 +307,7 @@ export class ConfigSubscriber implements Closeable {
       const copy = await this.#beginCopy(snapshot.pointer)
       if (copy === null) return
       try {
-        await readSnapshot(snapshot.pointer, copy.keep(snapshot.body), () => {})
+        await readSnapshot(snapshot.pointer, copy.keep(snapshot.body), null)
       } catch (error) {
         await copy.discard()
         throw error

@@ -1,49 +1,105 @@
 import type { GroupStatus, UserStatus } from '@apigate/core'
+import { IdTable, partBits, partMask, partSlots } from './id.table.ts'
+import type { KeyLine, UserLine } from './snapshot.line.ts'
 
-/** Who a key belongs to: a user or a group. Changed in place, so that it is read at one moment of a request. */
+/** Who a key belongs to: a user or a group, as it was when it was looked up. */
 export interface Owner {
   readonly kind: 'user' | 'group'
   readonly id: string
-  status: UserStatus | GroupStatus
-  planId: string
+  readonly status: UserStatus | GroupStatus
+  readonly planId: string
 }
 
-/** Users and groups by id, and by the small number under which the key table stores them. */
+const statuses = ['active', 'pending', 'suspended', 'cancelled'] as const satisfies readonly Owner['status'][]
+
+const USER = 1
+const GONE = 2
+const statusShift = 2
+
+/**
+ * Users and groups by id, and by the small number under which the key table stores them: columns, for millions of them. A
+ * change touches one place.
+ */
 export class OwnerTable {
-  /** A deleted owner's place stays empty until the next snapshot: a key may still name it. */
-  readonly #places: (Owner | null)[] = []
-  readonly #placeById = new Map<string, number>()
+  readonly #ids = new IdTable()
+  readonly #flags: Uint8Array[] = []
+  readonly #plans: Uint32Array[] = []
+  /** Plans are few and named by many. */
+  readonly #planIds: string[] = []
+  readonly #planNumbers = new Map<string, number>()
 
   get size(): number {
-    return this.#placeById.size
+    return this.#ids.size
   }
 
-  put(owner: Owner): void {
-    const place = this.#placeById.get(owner.id)
-    const known = place === undefined ? null : this.#places[place]
-    if (known) {
-      known.status = owner.status
-      known.planId = owner.planId
-    } else {
-      this.#placeById.set(owner.id, this.#places.length)
-      this.#places.push(owner)
-    }
+  /** @throws Error when the id cannot be stored. */
+  put({ kind, id, status, planId }: Owner): void {
+    const known = this.#ids.find(id)
+    this.#set(known === -1 ? this.#ids.add(id) : known, kind, status, planId)
   }
 
+  /** Makes room for so many. */
+  reserve(owners: number): void {
+    this.#ids.reserve(owners)
+  }
+
+  /** The same as `put`, of a user whose id a line holds. */
+  putUser({ bytes, idStart, idEnd, idHash, status, planId }: UserLine): void {
+    const known = this.#ids.findBytes(bytes, idStart, idEnd, idHash)
+    const place = known === -1 ? this.#ids.addBytes(bytes, idStart, idEnd, idHash) : known
+    this.#set(place, 'user', status, planId)
+  }
+
+  /** A deleted owner's place stays empty until the next snapshot: a key may still name it. */
   delete(id: string): void {
-    const place = this.#placeById.get(id)
-    if (place === undefined) return
-    this.#placeById.delete(id)
-    this.#places[place] = null
+    const place = this.#ids.find(id)
+    if (place === -1) return
+    this.#ids.remove(place)
+    this.#flags[place >>> partBits]![place & partMask] = GONE
   }
 
   /** -1 when there is no such owner. */
   placeOf(id: string): number {
-    return this.#placeById.get(id) ?? -1
+    return this.#ids.find(id)
+  }
+
+  placeOfLine({ bytes, ownerStart, ownerEnd, ownerHash }: KeyLine): number {
+    return this.#ids.findBytes(bytes, ownerStart, ownerEnd, ownerHash)
   }
 
   /** Null when there is none, or none any more. */
   at(place: number): Owner | null {
-    return this.#places[place] ?? null
+    if (place >= this.#ids.used) return null
+    const flags = this.#flags[place >>> partBits]![place & partMask]!
+    if ((flags & GONE) !== 0) return null
+    return {
+      kind: (flags & USER) !== 0 ? 'user' : 'group',
+      id: this.#ids.idOf(place),
+      status: statuses[flags >>> statusShift]!,
+      planId: this.#planIds[this.#plans[place >>> partBits]![place & partMask]!]!,
+    }
+  }
+
+  #set(place: number, kind: Owner['kind'], status: Owner['status'], planId: string): void {
+    const part = place >>> partBits
+    if (part === this.#flags.length) {
+      this.#flags.push(new Uint8Array(partSlots))
+      this.#plans.push(new Uint32Array(partSlots))
+    }
+    const number = statuses.indexOf(status)
+    // One that this version does not know is not active, whatever it is.
+    const known = number === -1 ? statuses.indexOf('suspended') : number
+    this.#flags[part]![place & partMask] = (kind === 'user' ? USER : 0) | (known << statusShift)
+    this.#plans[part]![place & partMask] = this.#planNumber(planId)
+  }
+
+  #planNumber(planId: string): number {
+    let number = this.#planNumbers.get(planId)
+    if (number === undefined) {
+      number = this.#planIds.length
+      this.#planIds.push(planId)
+      this.#planNumbers.set(planId, number)
+    }
+    return number
   }
 }
