@@ -32,7 +32,7 @@ const key = fc
   .record({
     owner: fc.constantFrom(...owners, null),
     isGroup: fc.boolean(),
-    scopes: fc.constantFrom([], [], ['admin:read']),
+    scopes: fc.constantFrom<string[]>([], [], ['admin:read']),
     expiresAtMs: fc.option(fc.integer({ min: 0, max: 4e12 })),
     revokedAtMs: fc.option(fc.integer({ min: 0, max: 4e12 })),
     name: fc.constantFrom('a', 'b', '"quoted"', 'x'.repeat(40)),

@@ -196,12 +196,9 @@ const userTexts = {
   status: text('","status":"'),
   planId: text('","planId":"'),
 }
-const statuses = (['active', 'pending', 'suspended', 'cancelled'] as const).map(
-  (name) => [name, text(`${name}`)] as const,
-)
+const statuses = (['active', 'pending', 'suspended', 'cancelled'] as const).map((name) => [name, text(name)] as const)
 
 /** What a character of base64 stands for, by its code; 0xff for others. */
 const sextets = new Uint8Array(256).fill(0xff)
-for (const [value, character] of [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'].entries()) {
-  sextets[character.charCodeAt(0)] = value
-}
+const alphabet = text('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
+for (const [value, character] of alphabet.entries()) sextets[character] = value
