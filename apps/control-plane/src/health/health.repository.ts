@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Database } from '../persistence/index.ts'
 
 /** The newest folder of prisma/migrations; a test holds the two together. */
-export const newestMigration = '20261122110000_traces'
+export const newestMigration = '20261122130000_row_marks'
 
 @Injectable()
 export class HealthRepository {

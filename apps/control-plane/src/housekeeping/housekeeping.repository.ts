@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common'
-import { Database } from '../persistence/index.ts'
+import { countedTables, Database, divideParts } from '../persistence/index.ts'
 import { apiKeyResource } from '../resources/api-keys/index.ts'
 import { appendWebhookEvents, resourceEvent } from '../webhook-outbox/index.ts'
 
@@ -43,5 +43,12 @@ export class HousekeepingRepository {
     return this.database.prisma.$executeRaw`
       DELETE FROM audit_events WHERE id IN (
         SELECT id FROM audit_events WHERE created_at < ${before} ORDER BY created_at LIMIT ${limit})`
+  }
+
+  /** One step towards parts of counted tables that are small. @returns whether there may be more to do. */
+  async divideParts(): Promise<boolean> {
+    let isMore = false
+    for (const table of countedTables) if (await divideParts(this.database.prisma, table)) isMore = true
+    return isMore
   }
 }

@@ -41,12 +41,19 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
   async #run(): Promise<void> {
     const { signal } = this.#closing
     let retainedMs = -Infinity
+    let divideAtMs = 0
     while (!signal.aborted) {
       try {
         await this.noteExpiredKeys(new Date())
         if (performance.now() - retainedMs > retentionEveryMs) {
           await this.deleteOld(Date.now())
           retainedMs = performance.now()
+        }
+        if (performance.now() > divideAtMs) {
+          const beganMs = performance.now()
+          await this.divideParts()
+          // At most a hundredth of the time, whatever it takes.
+          divideAtMs = beganMs + 100 * (performance.now() - beganMs)
         }
       } catch (error) {
         this.#warn(error)
@@ -68,6 +75,11 @@ export class Housekeeping implements OnApplicationBootstrap, OnModuleDestroy {
     if (auditRetentionDays > 0) {
       await this.#repeat(() => this.repository.deleteAuditEvents(before(auditRetentionDays), rowsMax))
     }
+  }
+
+  /** So that a deep page of a large list begins near its place. */
+  async divideParts(): Promise<void> {
+    while (!this.#closing.signal.aborted && (await this.repository.divideParts()));
   }
 
   /** In small transactions, so that nobody waits for long. */

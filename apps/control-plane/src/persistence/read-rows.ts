@@ -11,6 +11,7 @@ import type { IncludeTree, ListQuery, NewestRows, Page, PageRequest } from '../j
 import type { Transaction } from './database.ts'
 import { Prisma } from './generated/client.ts'
 import { includeArgument, listArguments, type ListArguments } from './list-arguments.ts'
+import { readParts, rowsOf, startNear, type Part } from './row-parts.ts'
 
 /** What is asked of a Prisma model. */
 interface Model {
@@ -49,6 +50,11 @@ async function readNumbered(
     const [rows, total] = await Promise.all([model.findMany(page), countRows(prisma, definition, query, page)])
     return { rows, total }
   }
+  if (definition.counted && query.filters.length === 0) {
+    const parts = await readParts(prisma, definition.type)
+    const total = rowsOf(parts)
+    return { rows: await readDeep(model, page, total, parts), total }
+  }
   const total = await countRows(prisma, definition, query, page)
   return { rows: await readDeep(model, page, total), total }
 }
@@ -57,17 +63,25 @@ async function readNumbered(
 const deepFrom = 1_000
 
 /**
- * The ids alone are found in an index that has the order, from its nearer end; then the rows by their ids. Still linear in the
- * depth: a cursor is not.
+ * The ids alone are found in an index that has the order, from its nearer end, or from the beginning of the part that the place
+ * is in; then the rows by their ids. Without parts that is linear in the depth: a cursor is not.
  */
-async function readDeep(model: Model, { where, orderBy, skip, take, include }: ListArguments, total: number) {
+async function readDeep(
+  model: Model,
+  { where, orderBy, skip, take, include }: ListArguments,
+  total: number,
+  parts: readonly Part[] = [],
+): Promise<Row[]> {
   const size = Math.min(take, total - skip)
   if (size <= 0) return []
   const fromEnd = total - skip - size
   const isNearEnd = fromEnd < skip
+  const order = isNearEnd ? orderBy.map(reversed) : orderBy
+  const place = isNearEnd ? fromEnd : skip
+  const start = startNear(parts, order, place)
   const found = await model.findMany({
-    ...{ where, orderBy: isNearEnd ? orderBy.map(reversed) : orderBy, select: { id: true } },
-    ...{ skip: isNearEnd ? fromEnd : skip, take: size },
+    ...{ where: { AND: [...where.AND, ...start.where] }, orderBy: order, select: { id: true } },
+    ...{ skip: place - start.before, take: size },
   })
   const ids = (isNearEnd ? found.toReversed() : found).map(({ id }) => id)
   const rows = await model.findMany({ where: { AND: [{ id: { in: ids } }] }, ...(include && { include }) })
@@ -90,12 +104,11 @@ async function countRows(
   const model = modelOf(prisma, definition)
   const others = definition.counted ? allBut(definition, filters) : null
   if (others === null) return model.count({ where })
-  const [[count], left] = await Promise.all([
-    prisma.$queryRaw<{ rows: bigint }[]>`
-      SELECT coalesce(sum(rows), 0)::bigint AS rows FROM row_counts WHERE counted = ${definition.type}`,
+  const [parts, left] = await Promise.all([
+    readParts(prisma, definition.type),
     others.length > 0 ? model.count({ where: { AND: others } }) : 0,
   ])
-  return Number(count?.rows) - left
+  return rowsOf(parts) - left
 }
 
 /** Conditions of the rows that a filter leaves out, empty for none; null where counting those is not less work. */
