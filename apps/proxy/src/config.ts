@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { EnvReader } from '@apigate/platform'
+import { EnvReader, readTelemetry, type TelemetrySettings } from '@apigate/platform'
 import type { LimitsFallback } from './limits/alone.limits.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 
@@ -37,6 +37,7 @@ export interface ProxyConfig {
   /** Redis slower than this counts as away. A request waits at most twice as long. */
   limitsTimeoutMs: number
   limits: WireLimits
+  telemetry: TelemetrySettings
 }
 
 /** What a client may send, and how slowly. */
@@ -89,6 +90,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
       keepAliveTimeoutMs: env.integer('APIGATE_KEEP_ALIVE_TIMEOUT_MS', 75_000, 100, 3_600_000),
       sendTimeoutMs: env.integer('APIGATE_SEND_TIMEOUT_MS', 60_000, 100, 3_600_000),
     },
+    telemetry: readTelemetry(env),
   }
   env.done()
   return config

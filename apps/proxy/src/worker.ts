@@ -2,11 +2,13 @@ import { setImmediate as immediate, setTimeout as delay } from 'node:timers/prom
 import type { LimitStore } from '@apigate/contracts'
 import {
   createSealer,
+  currentTracing,
   startStatusServer,
   type ConfigFeedReader,
   type FleetBus,
   type Logger,
   type ShutdownStep,
+  type Telemetry,
   type UsageQueue,
 } from '@apigate/platform'
 import type { ProxyConfig } from './config.ts'
@@ -22,6 +24,7 @@ import { StatusReporter } from './status/status.reporter.ts'
 import { TrafficCounters } from './status/traffic.counters.ts'
 import { ConfigSubscriber } from './tables/config.subscriber.ts'
 import { LiveTables } from './tables/live.tables.ts'
+import { RequestTracer } from './telemetry/request.tracer.ts'
 import { unhealthyTargets } from './upstream/upstream.ts'
 import { SnapshotDisk } from './tables/snapshot.disk.ts'
 import { WebSocketForwarder } from './upstream/websocket.forwarder.ts'
@@ -34,6 +37,8 @@ export interface WorkerOptions {
   bus: FleetBus
   queue: UsageQueue
   store: LimitStore
+  /** Null or unset while telemetry is off. */
+  telemetry?: Telemetry | null
 }
 
 export interface Worker {
@@ -51,7 +56,7 @@ const spoolSegmentBytesMax = 16 << 20
  *
  * @throws when a port or the data folder cannot be used.
  */
-export async function startWorker({ config, log, feed, bus, queue, store }: WorkerOptions): Promise<Worker> {
+export async function startWorker({ config, log, telemetry, feed, bus, queue, store }: WorkerOptions): Promise<Worker> {
   const sealer = createSealer(config.encryptionKey)
 
   // Usage: from the answer to the spool, and on to the queue until the ledger has it.
@@ -82,6 +87,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
   const webSockets = new WebSocketForwarder()
   const keyWatch = new KeyWatch(live)
   live.keyWatcher = keyWatch
+  const tracing = currentTracing()
   const gateway: Gateway = {
     live,
     limits,
@@ -96,6 +102,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     transformBytesMax: config.transformBytesMax,
     log,
     accessLog: config.accessLog ? new AccessLog(config.workerId) : null,
+    tracer: tracing === null ? null : new RequestTracer(tracing),
     isDraining: false,
     isCuttingOff: false,
   }
@@ -121,6 +128,9 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
     reporter.send()
   }
   const questions = await bus.onExplain(config.workerId, (request) => explain(gateway, config.workerId, request))
+  const metrics = (): Promise<string> =>
+    prometheusText({ status: reporter.status(), counters, spool, limits, webSockets: webSockets.size })
+  telemetry?.exportMetrics(metrics)
   const statusServer = await startStatusServer({
     host: config.host,
     port: config.statusPort,
@@ -133,7 +143,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
       },
       ready: isReady(),
     }),
-    metrics: () => prometheusText({ status: reporter.status(), counters, spool, limits, webSockets: webSockets.size }),
+    metrics,
     json: { '/status': () => reporter.status() },
     log,
   })
@@ -185,6 +195,7 @@ export async function startWorker({ config, log, feed, bus, queue, store }: Work
         await Promise.all([feed.close(), bus.close(), queue.close()])
       },
     },
+    { name: 'send telemetry', run: () => telemetry?.close() },
   ]
   return { proxyPort, statusPort: statusServer.port, shutdownSteps }
 }

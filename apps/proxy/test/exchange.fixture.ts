@@ -37,6 +37,7 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
     transformBytesMax: 1_000_000,
     log: createLogger({ name: 'test', level: 'silent' }),
     accessLog: null,
+    tracer: null,
     isDraining: false,
     isCuttingOff: false,
   }

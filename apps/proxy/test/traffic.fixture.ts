@@ -80,6 +80,7 @@ export async function startTestTraffic(
     transformBytesMax: config.transformBytesMax,
     log: createLogger({ name: 'proxy', level: 'silent' }),
     accessLog: null,
+    tracer: null,
     isDraining: false,
     isCuttingOff: false,
     ...parts,

@@ -9,6 +9,7 @@ import type { AccessLog } from '../status/access.log.ts'
 import type { TrafficCounters } from '../status/traffic.counters.ts'
 import type { Owner } from '../tables/owner.table.ts'
 import type { Tables } from '../tables/tables.ts'
+import type { RequestTrace, RequestTracer } from '../telemetry/request.tracer.ts'
 import type { TrustedProxies } from '../trusted-proxies.ts'
 import type { Upstream } from '../upstream/upstream.ts'
 import type { WebSocketForwarder } from '../upstream/websocket.forwarder.ts'
@@ -36,6 +37,8 @@ export interface Gateway {
   readonly log: Logger
   /** Null unless it is asked for. */
   readonly accessLog: AccessLog | null
+  /** Null while traces are off. */
+  readonly tracer: RequestTracer | null
   /** Answers ask clients to go elsewhere. */
   isDraining: boolean
   /** What runs is being cut off, because the worker must end. */
@@ -78,6 +81,8 @@ export class Exchange {
   readonly requestId: string
   /** The tables that this request keeps. */
   readonly tables: Tables | null
+  /** Null unless it is sampled. */
+  trace: RequestTrace | null = null
   /** The client waits for "100 Continue" before it sends the body. */
   awaitsContinue = false
 
@@ -179,6 +184,7 @@ export class Exchange {
 
   /** Of the trace that it belongs to; null without one. */
   get traceId(): string | null {
+    if (this.trace !== null) return this.trace.traceId
     const header = this.clientHeaders['traceparent'] as string | undefined
     return header === undefined ? null : (parseTraceparent(header)?.traceId ?? null)
   }

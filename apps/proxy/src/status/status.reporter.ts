@@ -44,4 +44,5 @@ export class StatusReporter implements Closeable {
 }
 
 const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-const { version } = manifest
+/** Of this program. */
+export const { version } = manifest

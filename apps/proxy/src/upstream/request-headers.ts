@@ -10,6 +10,10 @@ const AUTHORIZATION = 2
 /** Dropped unless the peer is a trusted proxy; the first three are then continued. */
 const FORWARDED = 3
 const VIA = 4
+/** Dropped where the exchange is traced: its own is said instead. */
+const TRACEPARENT = 5
+/** Goes on with the trace that it belongs to. */
+const TRACESTATE = 6
 
 /** By plain name. */
 const kinds = new Map<string, number>([
@@ -21,6 +25,8 @@ const kinds = new Map<string, number>([
   ['forwarded', FORWARDED],
   ['x-real-ip', FORWARDED],
   ['via', VIA],
+  ['traceparent', TRACEPARENT],
+  ['tracestate', TRACESTATE],
 ])
 
 const spellingsMax = 4_096
@@ -45,7 +51,7 @@ function kindOf(name: string): number {
  * `Host` is the upstream's own and, like the framing, set by its connection; the client's goes on as `X-Forwarded-Host`.
  */
 export function upstreamRequestHeaders(exchange: Exchange): string[] {
-  const { request, owner, connection, upstream } = exchange
+  const { request, owner, connection, upstream, trace } = exchange
   const { rawHeaders } = request
   const named = connectionNames(request.headers.connection)
   const credential = upstream!.credential
@@ -72,10 +78,12 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
       else if (lower === 'x-forwarded-proto') forwardedProto = value
       else if (lower === 'x-forwarded-host') forwardedHost = value
       else headers.push(name, value)
-    } else {
+    } else if (trace === null || kind < TRACEPARENT || (kind === TRACESTATE && trace.parentSpanId !== null)) {
       headers.push(name, value)
     }
   }
+  // Before the transforms, which may take it away.
+  if (trace !== null) headers.push('traceparent', trace.traceparent)
 
   const { requestTransform, responseTransform } = exchange.match!.route
   if (requestTransform !== null || responseTransform !== null) headers = changedRequestHeaders(exchange, headers)

@@ -41,7 +41,8 @@ export class WebSocketCall implements UpstreamWork {
 
   /** http-proxy-3 has made the request and not sent it: its first listeners are ours. */
   begin(upstreamRequest: ClientRequest): void {
-    const { upstreamPath, upstream } = this.#exchange
+    const { upstreamPath, upstream, trace } = this.#exchange
+    if (trace !== null) trace.asks(this.#target.url)
     this.#upstreamRequest = upstreamRequest
     // The path as it was matched and rewritten: http-proxy-3 would put it together anew.
     upstreamRequest.path = upstreamPath

@@ -13,6 +13,7 @@ export function record(exchange: Exchange, written: () => void): void {
   else if (recorded !== null && units > 0) charge(exchange, units)
   const latencyMs = performance.now() - exchange.startedAtMs
   gateway.counters.count(exchange.route?.id, exchange.status, latencyMs, exchange.errorCode)
+  if (exchange.trace !== null) gateway.tracer!.end(exchange.trace, exchange, latencyMs)
   if (gateway.accessLog !== null) gateway.accessLog.write(exchange, latencyMs)
   gateway.usage.record(usageEvent(exchange), written)
 }
