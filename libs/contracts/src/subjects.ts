@@ -29,6 +29,6 @@ export const channels = {
 export const queues = {
   /** `usage-batch.v1`; job id `<worker>_<epoch>_<first>`. */
   usage: 'apigate-usage',
-  /** `webhook-delivery.v1`; job id `<delivery>_<lease>`. */
-  webhooks: 'apigate-webhooks',
+  /** `webhook-slice.v1`; job id `<first delivery>_<lease>`. */
+  webhooks: 'apigate-webhook-slices',
 } as const

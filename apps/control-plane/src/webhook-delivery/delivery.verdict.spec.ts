@@ -17,10 +17,14 @@ describe('a delivery', () => {
     expect(verdict(answer(status), 1, now, 0)).toEqual({ status: 'failed' })
   })
 
-  test.each([null, 408, 429, 500, 502, 503, 504, 599])('is tried again after %j: in 1, 5 and 30 minutes', (status) => {
-    const pauses = [1, 2, 3, 4].map((attempts) => verdict(answer(status), attempts, now, 0))
-    expect(pauses).toEqual([again(60_000), again(300_000), again(1_800_000), { status: 'failed' }])
-  })
+  test.each([null, 408, 429, 500, 502, 503, 504, 599])(
+    'is tried again after %j: in 1, 5 and 30 minutes, 2 and 12 hours',
+    (status) => {
+      const pauses = [1, 2, 3, 4, 5, 6].map((attempts) => verdict(answer(status), attempts, now, 0))
+      const minutes = [1, 5, 30, 120, 720]
+      expect(pauses).toEqual([...minutes.map((count) => again(count * 60_000)), { status: 'failed' }])
+    },
+  )
 
   test('is never tried again sooner than that, and a fifth later at most', () => {
     expect(verdict(answer(500), 1, now, 0.999_999)).toEqual(again(72_000))

@@ -3,8 +3,8 @@ import type { Answer } from './webhook.sender.ts'
 /** What becomes of a delivery after an attempt. */
 export type Verdict = { status: 'delivered' } | { status: 'failed' } | { status: 'pending'; nextAttemptAtMs: number }
 
-/** After the first, second and third attempt. */
-const pausesMs = [60_000, 300_000, 1_800_000]
+/** After the first attempt, the second and so on: a receiver may be down for an hour, or for half a day. */
+const pausesMs = [60_000, 300_000, 1_800_000, 7_200_000, 43_200_000]
 /** Added to a pause, at most so much of it: what failed together should not come back together. */
 const jitter = 0.2
 const retryAfterMsMax = 3_600_000
@@ -19,10 +19,14 @@ export function verdict(answer: Answer, attempts: number, nowMs: number, random:
   const { statusCode, refused } = answer
   if (statusCode !== null && statusCode >= 200 && statusCode < 300) return { status: 'delivered' }
   const pauseMs = pausesMs[attempts - 1]
-  const mayChange = statusCode === null ? !refused : statusCode === 408 || statusCode === 429 || statusCode >= 500
-  if (!mayChange || pauseMs === undefined) return { status: 'failed' }
+  if (refused || !isDown(answer) || pauseMs === undefined) return { status: 'failed' }
   const asked = statusCode === 429 || statusCode === 503 ? retryAfterMs(answer.retryAfter, nowMs) : 0
   return { status: 'pending', nextAttemptAtMs: nowMs + Math.max(asked, Math.round(pauseMs * (1 + jitter * random))) }
+}
+
+/** Whether it is about the receiver, and not about what it was sent. */
+export function isDown({ statusCode }: Answer): boolean {
+  return statusCode === null || statusCode === 408 || statusCode === 429 || statusCode >= 500
 }
 
 /** Seconds or a date (RFC 9110 §10.2.3); 0 for anything else. */

@@ -5,7 +5,8 @@ import { WebhooksModule, WebhooksService } from '../resources/webhooks/index.ts'
 import { CONFIG, LOG, SEALER } from '../settings.module.ts'
 import { TargetGuard } from '../webhook-target/index.ts'
 import { WebhookDeliveriesRepository } from './deliveries.repository.ts'
-import { deliveryPolicy, WebhookDelivery } from './webhook.delivery.ts'
+import { deliveryPolicy } from './delivery.policy.ts'
+import { WebhookDelivery } from './webhook.delivery.ts'
 
 const dayMs = 86_400_000
 

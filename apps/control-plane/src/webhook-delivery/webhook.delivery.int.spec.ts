@@ -12,7 +12,8 @@ import { BacklogRepository } from '../metrics/index.ts'
 import { WebhooksService } from '../resources/webhooks/index.ts'
 import { TargetGuard, type Resolve } from '../webhook-target/index.ts'
 import { WebhookDeliveriesRepository } from './deliveries.repository.ts'
-import { leaseMs, WebhookDelivery, type DeliveryPolicy } from './webhook.delivery.ts'
+import { deliveryPolicy, leaseMs, type DeliveryPolicy } from './delivery.policy.ts'
+import { WebhookDelivery } from './webhook.delivery.ts'
 
 const minuteMs = 60_000
 const dayMs = 86_400_000
@@ -59,7 +60,7 @@ function start(policy: Partial<DeliveryPolicy> = {}, transport: Partial<Transpor
     { ...config, namespace: `t${randomBytes(6).toString('hex')}`, ...transport },
     createLogger({ name: 'test', level: 'silent' }),
     {
-      ...{ atOnceMax: 16, perWebhookMax: 4, timeoutMs: 2_000, pollMs: 20, disableAfterMs: 5 * dayMs, clock },
+      ...{ ...deliveryPolicy, timeoutMs: 2_000, pollMs: 20, gapMs: 20, disableAfterMs: 5 * dayMs, clock },
       ...policy,
     },
   )
@@ -88,6 +89,7 @@ async function after(attempts: number) {
     return row.attempts === attempts ? row : null
   })
 }
+const leaseDue = () => deliveries.leaseDue(new Date(clock()), new Date(clock() + leaseMs), deliveryPolicy)
 const ids = (requests: RecordedRequest[]): unknown[] => requests.map(({ headers }) => headers['webhook-id'])
 
 test('the code in the docs tells our requests from others', async () => {
@@ -184,12 +186,59 @@ describe('a receiver that', () => {
     return after(1)
   }
 
-  test('is down for an hour is tried four times, then no more', async () => {
+  test('is down for an hour gets every event when it is back, and the log tells the story', async () => {
+    receiver.handle((request) => request.socket.resetAndDestroy())
+    await subscribe()
+    start()
+    const { webhookDelivery } = api.database.prisma
+    const isIdle = async () =>
+      (await webhookDelivery.count({ where: { nextAttemptAt: { lte: new Date(clock()) } } })) === 0
+    const pass = async (minutes: number): Promise<void> => {
+      aheadMs += minutes * minuteMs
+      await waitFor(isIdle)
+    }
+    for (let minutes = 0; minutes < 60; minutes += 4) {
+      if (minutes % 20 === 0) await raise()
+      await pass(4)
+    }
+    const story = await webhookDelivery.findMany({ orderBy: { id: 'asc' } })
+    expect(story.map(({ status, attempts }) => [status, attempts])).toEqual([
+      ...[
+        ['pending', 4],
+        ['pending', 3],
+        ['pending', 3],
+      ],
+    ])
+    const reset = { lastStatusCode: null, lastError: expect.stringMatching(/socket hang up|ECONNRESET/) }
+    expect(story).toMatchObject([reset, reset, reset])
+    expect(receiver.requests).toEqual([])
+
+    receiver.handle(null)
+    for (let minutes = 0; minutes < 150; minutes += 30) await pass(30)
+    const told = await webhookDelivery.findMany({ orderBy: { id: 'asc' } })
+    expect(told.map(({ status, attempts }) => [status, attempts])).toEqual([
+      ...[
+        ['delivered', 5],
+        ['delivered', 4],
+        ['delivered', 4],
+      ],
+    ])
+    expect(ids(receiver.requests).toSorted()).toEqual(told.map(({ eventId }) => eventId).toSorted())
+  })
+
+  test('does not come back is tried six times in half a day, then no more', async () => {
     const { url } = receiver
     await receiver.close()
     await first(url)
-    for (const attempts of [2, 3, 4]) {
-      aheadMs += 36 * minuteMs
+    for (const [attempts, minutes] of [
+      [2, 2],
+      [3, 6],
+      [4, 36],
+      [5, 144],
+      [6, 864],
+    ] as const) {
+      expect(await delivery()).toMatchObject({ status: 'pending', lastStatusCode: null })
+      aheadMs += minutes * minuteMs
       await after(attempts)
     }
     expect(await delivery()).toMatchObject({ status: 'failed', nextAttemptAt: null, lastStatusCode: null })
@@ -290,7 +339,7 @@ describe('a receiver that', () => {
     })
     await subscribe(slow.url)
     await subscribe()
-    start({ atOnceMax: 6 })
+    start({ slicesAtOnceMax: 5 })
     for (let n = 0; n < 12; n++) await raise()
     await waitFor(() => receiver.requests.length === 12)
     expect(most).toBe(4)
@@ -302,6 +351,78 @@ describe('a receiver that', () => {
     })
     expect(most).toBe(4)
     await slow.close()
+  })
+
+  test('closes the connection that was kept gets the next event on another one', async () => {
+    await subscribe()
+    start()
+    let sockets = 0
+    const seen = new WeakSet<object>()
+    receiver.answer((_request, response) => {
+      if (!seen.has(response.socket ?? {})) sockets += 1
+      seen.add(response.socket ?? {})
+      response.end()
+    })
+    for (let n = 1; n <= 2; n++) {
+      await raise()
+      await waitFor(() => receiver.requests.length === n)
+      await waitFor(
+        async () => (await api.database.prisma.webhookDelivery.count({ where: { status: 'pending' } })) === 0,
+      )
+    }
+    expect(sockets).toBe(1)
+    // From now on what comes on a connection that was used before meets its end.
+    receiver.handle((request, response) => {
+      if (seen.has(request.socket)) return request.socket.resetAndDestroy()
+      seen.add(request.socket)
+      return response.end()
+    })
+    await raise()
+    await waitFor(
+      async () => (await api.database.prisma.webhookDelivery.count({ where: { status: 'delivered' } })) === 3,
+    )
+    const attempts = await api.database.prisma.webhookDelivery.findMany({ select: { attempts: true } })
+    expect(attempts).toEqual([{ attempts: 1 }, { attempts: 1 }, { attempts: 1 }])
+  })
+
+  test('is changed while much is sent to it gets the rest as it is now', async () => {
+    const other = await startFakeUpstream()
+    const { id } = await subscribe()
+    for (let n = 0; n < 12; n++) await raise()
+    const gates: (() => void)[] = []
+    receiver.answer((_request, response) => gates.push(() => response.end()))
+    start()
+    await waitFor(() => gates.length === 4)
+    expect((await api.call('PATCH', `/api/webhooks/${id}`, { url: other.url })).status).toBe(200)
+    const changed = performance.now()
+    // What was read before counts for a second.
+    await waitFor(() => performance.now() - changed > 1_000)
+    for (const open of gates) open()
+    await waitFor(() => other.requests.length === 8)
+    expect(receiver.requests).toHaveLength(4)
+    await other.close()
+  })
+
+  test('is dead takes little of the room of the others, however many are', async () => {
+    receiver.handle(() => {})
+    for (let n = 0; n < 5; n++) await subscribe()
+    await api.database.prisma.webhook.updateMany({ data: { failingSince: new Date() } })
+    await raise()
+    await raise()
+    const bounds = { ...deliveryPolicy, failingAtOnceMax: 2 }
+    const until = new Date(clock() + leaseMs)
+    const slices = await deliveries.leaseDue(new Date(clock()), until, bounds)
+    expect(slices.map((slice) => [slice.atOnce, slice.deliveries.length])).toEqual([
+      [1, 1],
+      [1, 1],
+    ])
+    expect(await deliveries.leaseDue(new Date(clock()), until, bounds)).toEqual([])
+    await subscribe()
+    await raise()
+    const [alive, ...others] = await deliveries.leaseDue(new Date(clock()), until, bounds)
+    expect([alive?.atOnce, alive?.deliveries.length, others]).toEqual([4, 1, []])
+    await raise()
+    expect(await deliveries.leaseDue(new Date(clock()), until, bounds)).toMatchObject([{ atOnce: 3 }])
   })
 
   test('has been failing for days is disabled, with a row in the audit trail', async () => {
@@ -329,10 +450,9 @@ describe('what is lost on the way is not lost', () => {
   test('a lease whose process died before the queue had it', async () => {
     await subscribe()
     await raise()
-    const [lease] = await deliveries.leaseDue(new Date(clock()), new Date(clock() + leaseMs), 4)
-    expect(lease?.lease).toBe(1)
+    expect(await leaseDue()).toMatchObject([{ deliveries: [{ lease: 1 }] }])
     start()
-    expect(await deliveries.leaseDue(new Date(clock()), new Date(clock() + leaseMs), 4)).toEqual([])
+    expect(await leaseDue()).toEqual([])
     aheadMs += leaseMs + 1
     expect(await after(1)).toMatchObject({ status: 'delivered', lease: 2 })
     expect(receiver.requests).toHaveLength(1)
@@ -341,16 +461,16 @@ describe('what is lost on the way is not lost', () => {
   test('an attempt whose process died: it is repeated with the same id, and the dead one has no say', async () => {
     await subscribe()
     await raise()
-    const [lease] = await deliveries.leaseDue(new Date(clock()), new Date(clock() + leaseMs), 4)
-    if (!lease) throw new Error('nothing is due')
-    const dead = await deliveries.begin(lease, new Date(clock() + leaseMs))
+    const [slice] = await leaseDue()
+    const leases = slice?.deliveries ?? []
+    const [dead] = await deliveries.read(leases, new Date(clock()))
     aheadMs += leaseMs + 1
     start()
     const row = await after(1)
     expect(ids(receiver.requests)).toEqual([dead?.eventId])
-    expect(await deliveries.begin(lease, new Date())).toBeNull()
+    expect(await deliveries.read(leases, new Date())).toEqual([])
     const answer = { statusCode: 500, latencyMs: 1, response: '', error: null, retryAfter: null, refused: false }
-    if (dead) await deliveries.finish(dead, answer, { status: 'failed' }, new Date())
+    if (dead) await deliveries.finish([{ attempt: dead, answer, verdict: { status: 'failed' } }], new Date())
     expect(await delivery()).toEqual(row)
   })
 
@@ -359,7 +479,6 @@ describe('what is lost on the way is not lost', () => {
     const redisUrl = 'redis://127.0.0.1:1'
     const engine = start({}, { redisUrl })
     await raise()
-    await waitFor(async () => (await delivery()).lease > 0)
     await engine.onModuleDestroy()
     expect(await delivery()).toMatchObject({ status: 'pending', attempts: 0, leasedUntil: null })
     start()

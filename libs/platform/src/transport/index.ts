@@ -1,4 +1,4 @@
-import type { LimitStore, UsageBatch, WebhookDelivery } from '@apigate/contracts'
+import type { LimitStore, UsageBatch, WebhookSlice } from '@apigate/contracts'
 import type { Logger } from '../logger.ts'
 import { NatsConfigFeedReader } from './nats/config.feed.reader.ts'
 import { NatsConfigFeedWriter } from './nats/config.feed.writer.ts'
@@ -98,15 +98,15 @@ export function consumeUsageBatches(
   return new JobConsumer(usageJobs, config, log, handler, options)
 }
 
-export function openWebhookQueue(config: TransportConfig, log: Logger): JobProducer<WebhookDelivery> {
+export function openWebhookQueue(config: TransportConfig, log: Logger): JobProducer<WebhookSlice> {
   return new JobProducer(webhookJobs, webhookJobOptions, config, log)
 }
 
-/** Runs `handler` for each delivery until closed, at least once; one that it throws for is not run again. */
-export function consumeWebhookDeliveries(
+/** Runs `handler` for each slice until closed, at least once; one that it throws for is not run again. */
+export function consumeWebhookSlices(
   config: TransportConfig,
   log: Logger,
-  handler: (job: WebhookDelivery) => Promise<void>,
+  handler: (slice: WebhookSlice) => Promise<void>,
   options: ConsumerOptions,
 ): Closeable {
   return new JobConsumer(webhookJobs, config, log, handler, options)

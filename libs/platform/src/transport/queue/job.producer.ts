@@ -35,6 +35,11 @@ export class JobProducer<T> implements Closeable {
     this.#opening = this.#open()
   }
 
+  /** Resolves when the queue is open, or closed for good. */
+  async opened(): Promise<void> {
+    await this.#opening
+  }
+
   /** @throws within seconds when the queue cannot be reached; nothing is kept for later then. */
   async add(jobs: readonly NewJob<T>[]): Promise<void> {
     const queue = this.#queue

@@ -1,14 +1,14 @@
-import { queues, webhookDeliverySchema, type WebhookDelivery } from '@apigate/contracts'
+import { queues, webhookSliceSchema, type WebhookSlice } from '@apigate/contracts'
 import { UnrecoverableError, type JobsOptions } from 'bullmq'
 import type { JobKind } from './job.consumer.ts'
 
-export const webhookJobs: JobKind<WebhookDelivery> = {
+export const webhookJobs: JobKind<WebhookSlice> = {
   queue: queues.webhooks,
-  schema: webhookDeliverySchema,
+  schema: webhookSliceSchema,
   away: 'the queue of webhook deliveries is away',
-  refusal: () => new UnrecoverableError('not a webhook delivery'),
-  again: 'a webhook delivery was broken off',
-  aside: 'a webhook delivery was broken off; it is attempted again when its lease is over',
+  refusal: () => new UnrecoverableError('not a slice of webhook deliveries'),
+  again: 'webhook deliveries were broken off',
+  aside: 'webhook deliveries were broken off; they are attempted again when their leases are over',
 }
 
 /** One try: what is to be tried again PostgreSQL knows, not the queue. */

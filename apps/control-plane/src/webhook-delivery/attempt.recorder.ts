@@ -1,0 +1,60 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { AttemptResult } from './deliveries.repository.ts'
+
+/** Results of one statement. */
+const batchMax = 500
+/** What ends within this time is noted together. */
+const gatherMs = 10
+const retryMs = 500
+
+interface Waiting {
+  result: AttemptResult
+  noted: () => void
+}
+
+/**
+ * Notes what attempts came to: one statement at a time, for all that have ended since the one before. While the database is
+ * away results wait for as long as their leases last; after that the deliveries are attempted again, and nobody needs them.
+ */
+export class AttemptRecorder {
+  #waiting: Waiting[] = []
+  #running: Promise<void> | null = null
+
+  constructor(
+    private readonly write: (results: readonly AttemptResult[]) => Promise<void>,
+    private readonly clock: () => number,
+    private readonly warn: (error: unknown) => void,
+  ) {}
+
+  /** Resolves when it is noted, or given up. */
+  record(result: AttemptResult): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#waiting.push({ result, noted: resolve })
+    this.#running ??= this.#run().finally(() => (this.#running = null))
+    return promise
+  }
+
+  async #run(): Promise<void> {
+    await delay(gatherMs)
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, batchMax)
+      await this.#write(batch)
+      for (const { noted } of batch) noted()
+      if (this.#waiting.length > 0) await delay(gatherMs)
+    }
+  }
+
+  async #write(batch: readonly Waiting[]): Promise<void> {
+    let results = batch.map(({ result }) => result)
+    while (results.length > 0) {
+      try {
+        return await this.write(results)
+      } catch (error) {
+        this.warn(error)
+        await delay(retryMs)
+        const now = this.clock()
+        results = results.filter(({ attempt }) => attempt.leasedUntil.getTime() > now)
+      }
+    }
+  }
+}
