@@ -8,6 +8,7 @@ import { JobsStatus } from './jobs.status.ts'
 import { BacklogRepository } from './metrics/index.ts'
 import { PersistenceModule } from './persistence/index.ts'
 import { SettingsModule } from './settings.module.ts'
+import { UpstreamHealthModule } from './upstream-health/index.ts'
 import { UsageIngestModule } from './usage-ingest/index.ts'
 import { WebhookDeliveryModule } from './webhook-delivery/index.ts'
 
@@ -23,6 +24,7 @@ export class JobsModule {
         ConfigPublisherModule,
         UsageIngestModule,
         WebhookDeliveryModule,
+        UpstreamHealthModule,
         HousekeepingModule,
       ],
       providers: [HealthRepository, BacklogRepository, JobsStatus],

@@ -137,23 +137,28 @@ export class WebhookDeliveriesRepository {
 }
 
 const leaseStatement = `
-WITH held AS MATERIALIZED (
-  SELECT webhook_id, count(*)::integer AS count FROM webhook_deliveries WHERE leased_until > $1 GROUP BY webhook_id
-), free AS MATERIALIZED (
+WITH free AS MATERIALIZED (
   SELECT webhooks.id, failing_since IS NOT NULL AS is_failing, first.next_attempt_at,
-    CASE WHEN failing_since IS NULL THEN $3::integer ELSE 1 END - coalesce(held.count, 0) AS at_once
-  FROM webhooks LEFT JOIN held ON held.webhook_id = webhooks.id CROSS JOIN LATERAL (
+    CASE WHEN failing_since IS NULL THEN $3::integer ELSE 1 END - held.count AS at_once
+  FROM webhooks CROSS JOIN LATERAL (
     SELECT next_attempt_at FROM webhook_deliveries
     WHERE webhook_id = webhooks.id AND status = 'pending' AND next_attempt_at <= $1
       AND (leased_until IS NULL OR leased_until <= $1)
     ORDER BY next_attempt_at, id LIMIT 1
-  ) AS first
+  ) AS first CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS count FROM (
+      SELECT FROM webhook_deliveries
+      WHERE webhook_id = webhooks.id AND leased_until IS NOT NULL AND leased_until > $1 LIMIT $3
+    ) AS leased
+  ) AS held
 ), chosen AS (
   SELECT id, at_once, $4::integer AS room FROM free WHERE NOT is_failing AND at_once > 0
   UNION ALL
   (SELECT id, 1, 1 FROM free WHERE is_failing AND at_once > 0
    ORDER BY next_attempt_at, id LIMIT greatest(0, $5::integer - (
-     SELECT count(*) FROM held JOIN webhooks ON webhooks.id = held.webhook_id WHERE failing_since IS NOT NULL)))
+     SELECT count(*) FROM webhooks WHERE failing_since IS NOT NULL AND EXISTS (
+       SELECT FROM webhook_deliveries
+       WHERE webhook_id = webhooks.id AND leased_until IS NOT NULL AND leased_until > $1))))
 ), due AS MATERIALIZED (
   SELECT next.id, chosen.at_once FROM chosen CROSS JOIN LATERAL (
     SELECT id FROM webhook_deliveries

@@ -425,12 +425,14 @@ describe('a receiver that', () => {
     expect(await deliveries.leaseDue(new Date(clock()), until, bounds)).toMatchObject([{ atOnce: 3 }])
   })
 
-  test('has been failing for days is disabled, with a row in the audit trail', async () => {
+  test('has been failing for days is disabled, with a row in the audit trail, and others are told once', async () => {
     receiver.answer({ status: 500 })
     const { id } = await subscribe()
     start()
     await raise()
     await after(1)
+    const other = await startFakeUpstream()
+    await subscribe(other.url, { events: ['webhook.disabled'] })
     const setBack = new Date(clock() - 6 * dayMs)
     await api.database.prisma.webhook.update({ where: { id }, data: { failingSince: setBack } })
     aheadMs += 2 * minuteMs
@@ -443,6 +445,13 @@ describe('a receiver that', () => {
     const trail = await api.call('GET', `/api/audit-events?filter[target]=${id}&filter[action]=webhooks.disable`)
     expect(trail.document.data).toMatchObject([{ attributes: { actor_type: 'system', after: { enabled: false } } }])
     await waitFor(async () => (await api.database.prisma.webhookDelivery.count({ where: { status: 'failed' } })) === 2)
+    await waitFor(() => other.requests.length === 1)
+    expect(JSON.parse(String(other.requests[0]?.body))).toMatchObject({
+      type: 'webhook.disabled',
+      data: { type: 'webhooks', id, attributes: { enabled: false }, previous: { enabled: true } },
+    })
+    expect(await api.database.prisma.webhookEvent.count({ where: { type: 'webhook.disabled' } })).toBe(1)
+    await other.close()
   })
 })
 

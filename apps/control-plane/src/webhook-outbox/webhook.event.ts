@@ -6,6 +6,7 @@ import { resourceObject, valueOf, type ResourceDefinition, type Row } from '../j
 export const webhookEventTypes = [
   ...['key.created', 'key.revoked', 'key.expired', 'user.created', 'user.updated', 'user.suspended', 'plan.changed'],
   ...['usage.threshold', 'usage.limit', 'route.changed', 'upstream.unhealthy', 'upstream.healthy'],
+  'webhook.disabled',
   ...['subscription.start', 'subscription.end', 'subscription.renew', 'payment.success', 'payment.failed'],
   ...['invoice.created', 'test'],
 ] as const

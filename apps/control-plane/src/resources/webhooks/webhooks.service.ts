@@ -18,7 +18,7 @@ import {
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
 import { SEALER } from '../../settings.module.ts'
-import { webhookEvent } from '../../webhook-outbox/index.ts'
+import { resourceEvent, webhookEvent } from '../../webhook-outbox/index.ts'
 import { RefusedTargetError, TargetGuard } from '../../webhook-target/index.ts'
 import { DeliveriesRepository } from './deliveries.repository.ts'
 import { overlapSecondsDefault, type SecretRotationInput, type WebhookInput } from './webhooks.input.ts'
@@ -135,7 +135,12 @@ export class WebhooksService {
       }
       const row = await this.webhooks.update(tx, id, { enabled: false, disabledAt: new Date() })
       await this.deliveries.giveUp(tx, id, 'the webhook was disabled for having failed too long')
-      return { row: true, audit: [auditEntry(webhookResource, 'disable', before, row)], items: [] }
+      return {
+        row: true,
+        audit: [auditEntry(webhookResource, 'disable', before, row)],
+        items: [],
+        events: [resourceEvent('webhook.disabled', webhookResource, before, row)],
+      }
     })
     return row
   }
