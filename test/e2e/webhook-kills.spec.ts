@@ -35,15 +35,14 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString: database.url })
   redis = await startRedis(scratch)
   server = createServer((request, response) => {
-    text(request).then(
-      (body) => {
-        new Webhook(secret).verify(body, request.headers as Record<string, string>)
-        const id = String(request.headers['webhook-id'])
-        received.set(id, [...(received.get(id) ?? []), body])
-        answer(response)
-      },
-      () => response.destroy(),
-    )
+    const receive = async (): Promise<void> => {
+      const body = await text(request)
+      new Webhook(secret).verify(body, request.headers as Record<string, string>)
+      const id = String(request.headers['webhook-id'])
+      received.set(id, [...(received.get(id) ?? []), body])
+      answer(response)
+    }
+    receive().catch(() => response.writeHead(400).end())
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
 })

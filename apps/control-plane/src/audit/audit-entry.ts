@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { valueOf, resourceObject, type ResourceDefinition, type Row } from '../jsonapi/index.ts'
 
 /** One row of the audit trail, as far as the writing service knows it. */
@@ -11,6 +12,8 @@ export interface AuditEntry {
 }
 
 export const maskedSecret = '[masked]'
+/** Beside another `[masked]` before: it was set anew. */
+const changedSecret = '[masked, changed]'
 
 /** What a write did to a resource: `before` is null for a create, `after` for a delete. */
 export function auditEntry(
@@ -24,8 +27,17 @@ export function auditEntry(
     targetType: definition.type,
     targetId: (after ?? before)?.id ?? '',
     before: before && image(definition, before),
-    after: after && image(definition, after),
+    after: after && { ...image(definition, after), ...(before && changedSecrets(definition, before, after)) },
   }
+}
+
+/** Of two sealed values only this can be told: whether they are the same. */
+function changedSecrets(definition: ResourceDefinition, before: Row, after: Row): Record<string, string> {
+  const changed = [...definition.secrets].filter(([, field]) => {
+    const [old, now] = [valueOf(before, field), valueOf(after, field)]
+    return old !== null && now !== null && !isDeepStrictEqual(old, now)
+  })
+  return Object.fromEntries(changed.map(([name]) => [name, changedSecret]))
 }
 
 /** The attributes that clients see, the ids of related resources, and of secrets only whether there is one. */

@@ -26,7 +26,7 @@ export interface Opinion {
   /** What is unhealthy for long enough, by upstream. */
   unhealthy: Map<string, ReportedTarget[]>
   /** Whether nobody has reported the upstream for long enough. */
-  isWell(upstream: string): boolean
+  isWell: (upstream: string) => boolean
 }
 
 /**

@@ -18,7 +18,7 @@ interface Waiting {
  */
 export class AttemptRecorder {
   #waiting: Waiting[] = []
-  #running: Promise<void> | null = null
+  #isRunning = false
 
   constructor(
     private readonly write: (results: readonly AttemptResult[]) => Promise<void>,
@@ -30,18 +30,19 @@ export class AttemptRecorder {
   record(result: AttemptResult): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.push({ result, noted: resolve })
-    this.#running ??= this.#run().finally(() => (this.#running = null))
+    if (!this.#isRunning) void this.#run()
     return promise
   }
 
   async #run(): Promise<void> {
-    await delay(gatherMs)
+    this.#isRunning = true
     while (this.#waiting.length > 0) {
+      await delay(gatherMs)
       const batch = this.#waiting.splice(0, batchMax)
       await this.#write(batch)
       for (const { noted } of batch) noted()
-      if (this.#waiting.length > 0) await delay(gatherMs)
     }
+    this.#isRunning = false
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {

@@ -90,7 +90,7 @@ async function after(attempts: number) {
   })
 }
 const leaseDue = () => deliveries.leaseDue(new Date(clock()), new Date(clock() + leaseMs), deliveryPolicy)
-const ids = (requests: RecordedRequest[]): unknown[] => requests.map(({ headers }) => headers['webhook-id'])
+const ids = (requests: RecordedRequest[]): string[] => requests.map(({ headers }) => String(headers['webhook-id']))
 
 test('the code in the docs tells our requests from others', async () => {
   const docs = readFileSync(path.resolve(import.meta.dirname, '../../../../docs/webhooks.md'), 'utf8')

@@ -21,8 +21,8 @@ export interface SliceTools {
   guard: TargetGuard
   sealer: Sealer
   policy: DeliveryPolicy
-  count(outcome: Verdict['status']): void
-  warn(error: unknown): void
+  count: (outcome: Verdict['status']) => void
+  warn: (error: unknown) => void
 }
 
 /** Deliveries to one webhook, a few at a time, until they are done, one of them has to be tried again, or time is up. */
