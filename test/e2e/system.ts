@@ -41,12 +41,16 @@ export interface RunningSystem {
 
 const root = path.resolve(import.meta.dirname, '../..')
 
-/** Starts the whole system as `npm start` does after the build, on free ports and a data folder of its own. */
-export async function startSystem(mode: Mode): Promise<RunningSystem> {
+/**
+ * Starts the whole system as `npm start` does after the build, on free ports and a data folder of its own.
+ *
+ * @param settings more of them, by their names.
+ */
+export async function startSystem(mode: Mode, settings: Record<string, string> = {}): Promise<RunningSystem> {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'apigate e2e '))
   const dataDir = path.join(scratch, 'data')
   const cleanup: (() => Promise<void> | void)[] = [() => rmSync(scratch, { recursive: true, force: true })]
-  const env: Record<string, string | undefined> = { ...process.env, APIGATE_DATA_DIR: dataDir }
+  const env: Record<string, string | undefined> = { ...process.env, ...settings, APIGATE_DATA_DIR: dataDir }
   for (const name of ['DATABASE_URL', 'NATS_URL', 'REDIS_URL']) delete env[name]
   if (mode === 'deployment') {
     const database = await createTestDatabase()

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { createSealer, EnvReader } from '@apigate/platform'
+import { createSealer, EnvReader, readTelemetry, type TelemetrySettings } from '@apigate/platform'
 import { isEmail } from 'class-validator'
 import { passwordProblem } from './auth/password.rules.ts'
 
@@ -38,6 +38,7 @@ export interface ControlPlaneConfig {
   usageRetentionMonths: number
   /** How long the process serves on after SIGTERM, so that balancers notice. */
   drainSeconds: number
+  telemetry: TelemetrySettings
 }
 
 /** @throws SettingsError naming every bad setting. */
@@ -67,6 +68,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     operationsBodyBytesMax: env.integer('APIGATE_OPERATIONS_BODY_BYTES_MAX', 16_777_216, 1_024, 104_857_600),
     usageRetentionMonths: env.integer('APIGATE_USAGE_RETENTION_MONTHS', 0, 0, 1_200),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
+    telemetry: readTelemetry(env),
   }
   env.parsed('APIGATE_ENCRYPTION_KEY', null, createSealer)
   env.done()

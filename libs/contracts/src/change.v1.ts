@@ -16,6 +16,8 @@ export const changeMessageSchema = z.object({
   part: z.int().nonnegative(),
   parts: z.int().positive(),
   atMs: z.int().nonnegative(),
+  /** W3C Trace Context: of the write, then of who sent it on. */
+  traceparent: z.string().max(64).optional(),
   items: z.array(
     z.custom<ConfigItem>((item) => typeof item === 'object' && item !== null && 'kind' in item && 'op' in item),
   ),

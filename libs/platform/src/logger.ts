@@ -1,5 +1,6 @@
 import pino, { type DestinationStream, type Logger } from 'pino'
 import { currentLogFields } from './log.scope.ts'
+import { currentTracing } from './telemetry/tracing.ts'
 
 export type { Logger, DestinationStream as LogDestination }
 
@@ -35,7 +36,7 @@ export function createLogger(options: LoggerOptions): Logger {
     {
       name: options.name,
       level: options.level,
-      mixin: () => ({ ...currentLogFields() }),
+      mixin: () => ({ trace_id: currentTracing()?.active()?.traceId, ...currentLogFields() }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: {
         level: (label) => ({ level: label }),

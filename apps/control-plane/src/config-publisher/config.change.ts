@@ -1,7 +1,7 @@
 import { channels } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
 import { ApiError } from '@apigate/errors'
-import { itemBytesMax } from '@apigate/platform'
+import { currentTraceparent, itemBytesMax } from '@apigate/platform'
 import type { Prisma } from '../persistence/generated/client.ts'
 
 /** Who caused a change. */
@@ -39,8 +39,9 @@ export async function appendConfigChange(
     WITH head AS (
       UPDATE config_head SET revision = revision + 1 RETURNING epoch, revision
     ), change AS (
-      INSERT INTO config_changes (revision, epoch, items, actor_type, actor_id, request_id)
-      SELECT revision, epoch, ${json}::jsonb, ${actor.type}, ${actor.id}, ${actor.requestId} FROM head
+      INSERT INTO config_changes (revision, epoch, items, actor_type, actor_id, request_id, traceparent)
+      SELECT revision, epoch, ${json}::jsonb, ${actor.type}, ${actor.id}, ${actor.requestId}, ${currentTraceparent()}
+      FROM head
       RETURNING revision
     ), history AS (
       INSERT INTO config_revisions (id, revision, actor_type, actor_id, request_id, touched)

@@ -1,2 +1,3 @@
+export * from './api.metrics.ts'
 export * from './backlog.repository.ts'
 export * from './metrics.module.ts'

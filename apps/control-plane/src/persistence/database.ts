@@ -1,7 +1,10 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common'
+import { currentTracing } from '@apigate/platform'
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient, type Prisma } from './generated/client.ts'
+import { tracePrisma } from './prisma.tracing.ts'
+import { traceQueries } from './query.tracing.ts'
 
 /** What a repository works with inside a transaction. */
 export type Transaction = Prisma.TransactionClient
@@ -28,6 +31,10 @@ export class Database implements OnModuleDestroy {
     })
     // A broken idle connection is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => {})
+    if (currentTracing() !== null) {
+      traceQueries(this.pool, databaseUrl)
+      tracePrisma()
+    }
     this.prisma = new PrismaClient({
       adapter: new PrismaPg(this.pool),
       // Else a message holds the arguments of the query, and the log with it.

@@ -3,12 +3,12 @@ import {
   maskShapes,
   parseTraceparent,
   traceparentOf,
+  withoutValues,
   type SpanAttributes,
   type TraceParent,
   type Tracing,
 } from '@apigate/platform'
 import type { Exchange } from '../pipeline/exchange.ts'
-import { withoutValues } from './redacted.query.ts'
 
 /** What a sampled exchange remembers for its two spans. */
 export class RequestTrace {

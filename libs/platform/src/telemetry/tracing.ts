@@ -1,4 +1,4 @@
-import type { TraceParent } from './trace-context.ts'
+import { traceparentOf, type TraceParent } from './trace-context.ts'
 
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer'
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>
@@ -58,6 +58,12 @@ export function currentTracing(): Tracing | null {
 
 export function setTracing(tracing: Tracing | null): void {
   current = tracing
+}
+
+/** Of the active span, for what is done elsewhere because of it; null where there is none. */
+export function currentTraceparent(): string | null {
+  const position = current?.active() ?? null
+  return position === null ? null : traceparentOf(position)
 }
 
 /**

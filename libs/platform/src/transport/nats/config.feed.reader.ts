@@ -3,6 +3,7 @@ import { jetstreamManager } from '@nats-io/jetstream'
 import { Objm, type ObjectResult } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
+import { deliverChange } from '../change.delivery.ts'
 import { parseMessage } from '../message.check.ts'
 import { within } from '../retry.ts'
 import type { Closeable, ConfigFeedHandlers, ConfigFeedReader, Snapshot } from '../transport.ts'
@@ -46,7 +47,7 @@ export class NatsConfigFeedReader implements ConfigFeedReader {
         change,
         (message) => {
           const parsed = parseMessage(changeMessageSchema, message.string(), changeStream, this.log)
-          if (parsed !== null) handlers.onChange(parsed)
+          if (parsed !== null) deliverChange(parsed, handlers, 'nats')
         },
         this.log,
         () => handlers.onCaughtUp(),

@@ -4,6 +4,9 @@ import { Kvm } from '@nats-io/kv'
 import { Objm, type ObjectStore } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
+import { parseTraceparent, traceparentOf } from '../../telemetry/trace-context.ts'
+import { currentTracing, inSpan } from '../../telemetry/tracing.ts'
+import { messageAttributes } from '../change.delivery.ts'
 import { parseMessage } from '../message.check.ts'
 import type { ConfigFeedWriter, FeedHead } from '../transport.ts'
 import { lastBehind } from './change.trim.ts'
@@ -61,7 +64,15 @@ export class NatsConfigFeedWriter implements ConfigFeedWriter {
   async publishChange(message: ChangeMessage): Promise<void> {
     const connection = await this.#link.connection()
     const msgID = `${message.epoch}:${message.revision}:${message.part}`
-    await jetstream(connection).publish(this.names.change, JSON.stringify(message), { msgID })
+    const send = async (sent: ChangeMessage): Promise<void> => {
+      await jetstream(connection).publish(this.names.change, JSON.stringify(sent), { msgID })
+    }
+    const parent = currentTracing() === null ? null : parseTraceparent(message.traceparent)
+    if (parent === null) return send(message)
+    const attributes = messageAttributes('nats', 'config.changes', 'send', message)
+    await inSpan('send config.changes', { kind: 'producer', attributes, parent }, (span) =>
+      send({ ...message, traceparent: traceparentOf(span!.position) }),
+    )
   }
 
   async putSnapshot(pointer: SnapshotPointer, body: Uint8Array): Promise<void> {

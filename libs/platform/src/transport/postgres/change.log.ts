@@ -35,10 +35,11 @@ export async function readChanges(pool: pg.Pool, after: number): Promise<ChangeM
     part: number
     parts: number
     items: ChangeMessage['items']
+    traceparent: string | null
   }>(
     `WITH next AS (
        SELECT *, sum(bytes) OVER (ORDER BY revision) - bytes AS before FROM (
-         SELECT revision, epoch, created_at, items, pg_column_size(items) AS bytes
+         SELECT revision, epoch, created_at, items, traceparent, pg_column_size(items) AS bytes
          FROM config_changes WHERE revision > $1 ORDER BY revision LIMIT 100
        ) changes
      ), item AS (
@@ -54,13 +55,14 @@ export async function readChanges(pool: pg.Pool, after: number): Promise<ChangeM
        FROM item GROUP BY revision, cut
      )
      SELECT epoch, next.revision, created_at, coalesce(part, 0) AS part, coalesce(parts, 1) AS parts,
-       coalesce(part.items, '[]') AS items
+       coalesce(part.items, '[]') AS items, traceparent
      FROM next LEFT JOIN part USING (revision) WHERE before < $3 ORDER BY next.revision, part`,
     [after, partBytes, readBytes],
   )
   return rows.map((row) => ({
     ...{ v: 1, epoch: row.epoch, revision: Number(row.revision), part: row.part, parts: row.parts },
     ...{ atMs: row.created_at.getTime(), items: row.items },
+    ...(row.traceparent !== null && { traceparent: row.traceparent }),
   }))
 }
 

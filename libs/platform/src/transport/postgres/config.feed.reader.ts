@@ -1,6 +1,7 @@
 import { changeMessageSchema, channels, snapshotPointerSchema } from '@apigate/contracts'
 import type pg from 'pg'
 import type { Logger } from '../../logger.ts'
+import { deliverChange } from '../change.delivery.ts'
 import { checkMessage, parseMessage } from '../message.check.ts'
 import { throttled } from '../retry.ts'
 import type { Closeable, ConfigFeedHandlers, ConfigFeedReader, Snapshot } from '../transport.ts'
@@ -130,7 +131,7 @@ class ChangeTail {
         if (this.#closed) return
         this.revision = change.revision
         const message = checkMessage(changeMessageSchema, change, 'config_changes', this.log)
-        if (message !== null) this.handlers.onChange(message)
+        if (message !== null) deliverChange(message, this.handlers, 'postgresql')
       }
       if (changes.length === 0) return
     }

@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker, type IQueueBackend, type Job, type JobProgress } from 'bullmq'
 import type { Logger } from '../../logger.ts'
+import { parseTraceparent } from '../../telemetry/trace-context.ts'
+import { inSpan } from '../../telemetry/tracing.ts'
+import { messageAttributes } from '../change.delivery.ts'
 import { checkMessage, type Schema } from '../message.check.ts'
 import { aborted, backoffMs, throttled, within } from '../retry.ts'
 import type { Closeable, TransportConfig } from '../transport.ts'
@@ -121,6 +124,8 @@ export class JobConsumer<T> implements Closeable {
   async #handle(job: Job): Promise<void> {
     const data = checkMessage(this.kind.schema, job.data, this.kind.queue, this.log)
     if (data === null) throw this.kind.refusal()
-    await this.handler(data)
+    const parent = parseTraceparent(job.opts.telemetry?.metadata)
+    const attributes = messageAttributes('bullmq', this.kind.queue, 'process')
+    await inSpan(`process ${this.kind.queue}`, { kind: 'consumer', attributes, parent }, () => this.handler(data))
   }
 }

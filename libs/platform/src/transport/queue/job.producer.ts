@@ -1,6 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Queue, type IQueueBackend, type JobsOptions } from 'bullmq'
 import type { Logger } from '../../logger.ts'
+import { traceparentOf } from '../../telemetry/trace-context.ts'
+import { inSpan } from '../../telemetry/tracing.ts'
+import { messageAttributes } from '../change.delivery.ts'
 import { aborted, backoffMs, throttled, within } from '../retry.ts'
 import type { Closeable, TransportConfig } from '../transport.ts'
 import type { JobKind } from './job.consumer.ts'
@@ -44,11 +47,18 @@ export class JobProducer<T> implements Closeable {
   async add(jobs: readonly NewJob<T>[]): Promise<void> {
     const queue = this.#queue
     if (queue === null) throw new Error(this.kind.away)
-    const named = jobs.map(({ id, data }) => ({ name: 'job', data, opts: { ...this.options, jobId: id } }))
-    const [first, ...others] = named
-    if (!first) return
-    const added = others.length === 0 ? queue.add(first.name, first.data, first.opts) : queue.addBulk(named)
-    await within<unknown>(addTimeoutMs, added, `${this.kind.queue} did not answer in ${addTimeoutMs} ms`)
+    if (jobs.length === 0) return
+    const attributes = messageAttributes('bullmq', this.kind.queue, 'send')
+    await inSpan(`send ${this.kind.queue}`, { kind: 'producer', attributes }, async (span) => {
+      // Where BullMQ itself would keep it.
+      const telemetry = span && { telemetry: { metadata: traceparentOf(span.position) } }
+      const [first, ...others] = jobs.map(({ id, data }) => ({
+        ...{ name: 'job', data, opts: { ...this.options, jobId: id, ...telemetry } },
+      }))
+      const added =
+        others.length === 0 ? queue.add(first!.name, first!.data, first!.opts) : queue.addBulk([first!, ...others])
+      await within<unknown>(addTimeoutMs, added, `${this.kind.queue} did not answer in ${addTimeoutMs} ms`)
+    })
   }
 
   async close(): Promise<void> {

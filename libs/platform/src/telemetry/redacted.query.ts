@@ -1,4 +1,4 @@
-import { maskShapes } from '@apigate/platform'
+import { maskShapes } from '../logger.ts'
 
 /** A query as it may be shown: the names, which are the API's, without the values, which are the client's. */
 export function withoutValues(query: string): string {
