@@ -1,42 +1,50 @@
 import net from 'node:net'
+import { requestsOf, type Scale, type Scenario } from './requests.ts'
 
 /**
- * A closed loop of GET requests over keep-alive connections, on bare sockets so that the generator costs little beside what
+ * A closed loop of requests over keep-alive connections, on bare sockets so that the generator costs little beside what
  * is measured. Answers must carry Content-Length. Prints nothing; talks over the process channel.
  */
-interface LoadOrder {
+export interface LoadOrder {
   port: number
-  path: string
-  headers: Record<string, string>
+  scenario: Scenario
+  scale: Scale
   connections: number
   requests: number
 }
 
-interface LoadReport {
+export interface LoadReport {
   seconds: number
   /** Answers by status code. */
   statuses: Record<string, number>
 }
 
 const headEnd = Buffer.from('\r\n\r\n')
+const pools = new Map<string, Buffer[]>()
+
+function poolOf({ scenario, scale }: LoadOrder): Buffer[] {
+  const name = JSON.stringify([scenario, scale])
+  const pool = pools.get(name) ?? requestsOf(scenario, scale)
+  pools.set(name, pool)
+  return pool
+}
 
 function run(order: LoadOrder): Promise<LoadReport> {
-  const lines = Object.entries(order.headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  const request = Buffer.from(`GET ${order.path} HTTP/1.1\r\nHost: bench.test\r\n${lines.join('')}\r\n`)
+  const pool = poolOf(order)
   const statuses: Record<string, number> = {}
-  let toSend = order.requests
+  let sent = 0
   let open = order.connections
   const startedAt = process.hrtime.bigint()
 
   return new Promise((resolve, reject) => {
     for (let n = 0; n < order.connections; n++) {
       const socket = net.connect({ port: order.port, host: '127.0.0.1', noDelay: true })
-      let pending: Buffer = Buffer.alloc(0)
+      let head: Buffer = Buffer.alloc(0)
+      /** Of the answer, when its head is here. */
+      let bytesLeft = 0
       const next = (): void => {
-        if (toSend > 0) {
-          toSend--
-          socket.write(request)
-        } else {
+        if (sent < order.requests) socket.write(pool[sent++ % pool.length]!)
+        else {
           socket.destroy()
           open--
           if (open === 0) resolve({ seconds: Number(process.hrtime.bigint() - startedAt) / 1e9, statuses })
@@ -46,16 +54,17 @@ function run(order: LoadOrder): Promise<LoadReport> {
       socket.on('error', reject)
       socket.on('end', () => reject(new Error('the server closed a connection')))
       socket.on('data', (data: Buffer) => {
-        pending = pending.length === 0 ? data : Buffer.concat([pending, data])
-        const end = pending.indexOf(headEnd)
-        if (end < 0) return
-        const head = pending.toString('latin1', 0, end)
-        const length = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0)
-        if (pending.length < end + 4 + length) return
-        const status = head.slice(9, 12)
-        statuses[status] = (statuses[status] ?? 0) + 1
-        pending = Buffer.alloc(0)
-        next()
+        if (bytesLeft === 0) {
+          head = head.length === 0 ? data : Buffer.concat([head, data])
+          const end = head.indexOf(headEnd)
+          if (end < 0) return
+          const text = head.toString('latin1', 0, end)
+          const status = text.slice(9, 12)
+          statuses[status] = (statuses[status] ?? 0) + 1
+          bytesLeft = end + 4 + Number(/\r\ncontent-length: *(\d+)/i.exec(text)?.[1] ?? 0) - head.length
+          head = Buffer.alloc(0)
+        } else bytesLeft -= data.length
+        if (bytesLeft === 0) next()
       })
     }
   })

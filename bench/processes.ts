@@ -16,17 +16,26 @@ export interface BenchProcess {
   pid: number
 }
 
-/** Starts a Node process, on one core where the system can pin. */
+/** Starts a Node process that talks over its channel, on one core where the system can pin. */
 export function startNode(
   file: string,
   args: string[],
   core: number,
   env: NodeJS.ProcessEnv = process.env,
 ): BenchProcess {
-  const command = [process.execPath, path.resolve(import.meta.dirname, file), ...args]
-  const [binary, ...rest] = canPin ? ['taskset', '-c', String(core), ...command] : command
+  return startPinned([process.execPath, path.resolve(import.meta.dirname, file), ...args], core, 'inherit', env)
+}
+
+/** Starts any program so. */
+export function startPinned(
+  command: string[],
+  core: number,
+  output: 'inherit' | 'ignore',
+  env: NodeJS.ProcessEnv = process.env,
+): BenchProcess {
+  const [binary, ...args] = canPin ? ['taskset', '-c', String(core), ...command] : command
   // taskset replaces itself by the command: the process id is the command's.
-  const child = spawn(binary as string, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env })
+  const child = spawn(binary as string, args, { stdio: ['ignore', output, output, 'ipc'], env })
   return { child, pid: child.pid as number }
 }
 

@@ -1,48 +1,60 @@
 import os from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LoadReport } from './load.ts'
 import { cpuTime, measuredCore, messageOf, startNode, type BenchProcess, type CpuTime } from './processes.ts'
-import { startApigate } from './subjects/apigate.ts'
+import { scenarios, type Scale, type Scenario } from './requests.ts'
+import { startApigate, type ApigateSubject } from './subjects/apigate.ts'
+import { startInstalled } from './subjects/installed.ts'
 
 /**
- * CPU time per proxied request (GET, 1 KB answer, 64 keep-alive connections) of an APIGate worker with its whole policy on,
- * of bare http-proxy-3 and of bare undici dispatch, from the operating system's accounting of each process. Load, upstream
- * and subject share one core; the rounds are interleaved in random order.
+ * CPU time per proxied request over 64 keep-alive connections of an APIGate worker with its whole policy on, and of plain
+ * proxies, from the operating system's accounting of each process. Load, upstream and subject share one core; the rounds
+ * are interleaved in random order.
  */
 const connections = 64
-const scale = { routes: 1_000, keys: 10_000 }
-const rounds = Number(process.env['BENCH_ROUNDS'] ?? 5)
-const requests = Number(process.env['BENCH_REQUESTS'] ?? 30_000)
-const warmUpRequests = Number(process.env['BENCH_WARM_UP'] ?? 30_000)
+const setting = (name: string, preset: number): number => Number(process.env[`BENCH_${name}`] ?? preset)
+const rounds = setting('ROUNDS', 7)
+const requests = setting('REQUESTS', 10_000)
+const warmUpRequests = setting('WARM_UP', 60_000)
+const chosen = (process.env['BENCH_SCENARIOS'] ?? Object.keys(scenarios).join()).split(',') as Scenario[]
+const full: Scale = {
+  routes: setting('ROUTES', 1_000),
+  keys: setting('KEYS', 1_000_000),
+  keysUsed: setting('KEYS_USED', 1_000),
+}
+const small: Scale = { routes: 10, keys: 1_000, keysUsed: 1_000 }
+
+type Sample = CpuTime & { perSecond: number }
 
 interface Subject {
   name: string
   process: BenchProcess
   port: number
-  path: string
-  headers: Record<string, string>
-  samples: (CpuTime & { perSecond: number })[]
+  /** Of the requests that it gets. */
+  scale: Scale
+  samples: Record<string, Sample[]>
 }
 
 const load = startNode('load.ts', [], measuredCore)
 await messageOf(load)
 
-async function drive(subject: Subject, count: number): Promise<number> {
-  load.child.send({ port: subject.port, path: subject.path, headers: subject.headers, connections, requests: count })
-  const { report, error } = await messageOf<{ report?: { seconds: number; statuses: object }; error?: string }>(load)
-  if (!report) throw new Error(`${subject.name}: ${error}`)
+async function drive({ name, port, scale }: Subject, scenario: Scenario, count: number): Promise<number> {
+  load.child.send({ port, scenario, scale, connections, requests: count })
+  const { report, error } = await messageOf<{ report?: LoadReport; error?: string }>(load)
+  if (!report) throw new Error(`${name}: ${error}`)
   const wrong = Object.keys(report.statuses).filter((status) => status !== '200')
-  if (wrong.length > 0) throw new Error(`${subject.name} answered ${JSON.stringify(report.statuses)}`)
+  if (wrong.length > 0) throw new Error(`${name} answered ${JSON.stringify(report.statuses)}`)
   return report.seconds
 }
 
-async function measure(subject: Subject): Promise<void> {
+async function measure(subject: Subject, scenario: Scenario): Promise<void> {
   const before = cpuTime(subject.process.pid)
-  const seconds = await drive(subject, requests)
+  const seconds = await drive(subject, scenario, requests)
   // The usage of the last answers is still to be shipped, and part of what they cost.
   await sleep(300)
   const after = cpuTime(subject.process.pid)
   const microseconds = (part: keyof CpuTime): number => ((after[part] - before[part]) / requests) * 1e6
-  subject.samples.push({
+  ;(subject.samples[scenario] ??= []).push({
     total: microseconds('total'),
     user: microseconds('user'),
     system: microseconds('system'),
@@ -50,57 +62,78 @@ async function measure(subject: Subject): Promise<void> {
   })
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number
+const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN
 
 function shuffled<T>(items: T[]): T[] {
   const keyed = items.map((item) => ({ item, key: Math.random() }))
   return keyed.toSorted((a, b) => a.key - b.key).map(({ item }) => item)
 }
 
+function print(scenario: Scenario): void {
+  const valuesOf = ({ samples }: Subject, part: keyof Sample): number[] => (samples[scenario] ?? []).map((s) => s[part])
+  const totalOf = (name: string): number => {
+    const subject = subjects.find((each) => each.name.startsWith(name))
+    return subject === undefined ? NaN : median(valuesOf(subject, 'total'))
+  }
+  const bases = ['http-proxy-3', 'undici', 'caddy'].filter((name) => !Number.isNaN(totalOf(name)))
+  console.log(`\n## ${scenarios[scenario].title}\n`)
+  console.log(`| subject | total | user | system | requests/s |${bases.map((name) => ` × ${name} |`).join('')}`)
+  console.log(`|---|---|---|---|---|${'---|'.repeat(bases.length)}`)
+  for (const subject of subjects) {
+    const totals = valuesOf(subject, 'total')
+    const spread = `${Math.min(...totals).toFixed(1)}–${Math.max(...totals).toFixed(1)}`
+    const cells = [
+      `${median(totals).toFixed(1)} (${spread})`,
+      ...(['user', 'system'] as const).map((part) => median(valuesOf(subject, part)).toFixed(1)),
+      median(valuesOf(subject, 'perSecond')).toFixed(0),
+      ...bases.map((name) => (median(totals) / totalOf(name)).toFixed(2)),
+    ]
+    console.log(`| ${[subject.name, ...cells].join(' | ')} |`)
+  }
+}
+
 const upstream = startNode('upstream.ts', [], measuredCore)
 const upstreamPort = (await messageOf<{ ready: number }>(upstream)).ready
-const apigate = await startApigate(upstreamPort, scale)
-const subjects: Subject[] = [
-  { ...apigate, name: `APIGate, full policy (${scale.routes} routes, ${scale.keys} keys)`, samples: [] },
-]
+const workers: ApigateSubject[] = []
+const subjects: Subject[] = []
+for (const scale of [full, small]) {
+  const worker = await startApigate(upstreamPort, scale)
+  const name = `APIGate, full policy, ${scale.routes.toLocaleString('en')} routes, ${scale.keys.toLocaleString('en')} keys`
+  workers.push(worker)
+  subjects.push({ name, ...worker, scale, samples: {} })
+}
 for (const [name, file] of [
-  ['bare http-proxy-3', 'subjects/http-proxy-3.ts'],
-  ['bare undici dispatch', 'subjects/undici.ts'],
+  ['undici dispatch, bare', 'subjects/undici.ts'],
+  ['http-proxy-3, bare', 'subjects/http-proxy-3.ts'],
+  ['@fastify/http-proxy', 'subjects/fastify.ts'],
 ] as const) {
   const process = startNode(file, [String(upstreamPort)], measuredCore)
   const { ready } = await messageOf<{ ready: number }>(process)
-  subjects.push({ name, process, port: ready, path: '/items/42', headers: {}, samples: [] })
+  subjects.push({ name, process, port: ready, scale: full, samples: {} })
 }
+for (const installed of await startInstalled(upstreamPort)) subjects.push({ ...installed, scale: full, samples: {} })
 
-for (const subject of subjects) await drive(subject, warmUpRequests)
-for (let round = 0; round < rounds; round++) for (const subject of shuffled(subjects)) await measure(subject)
-
-const totals = new Map(subjects.map((subject) => [subject, median(subject.samples.map((sample) => sample.total))]))
-const ofSubject = (name: string): number =>
-  [...totals].find(([subject]) => subject.name.includes(name))?.[1] ?? Number.NaN
 console.log(
-  `\nNode ${process.versions.node}, ${os.cpus()[0]?.model.trim()}, ${os.cpus().length} cores, Linux ${os.release()}`,
+  `Node ${process.versions.node}, ${os.cpus()[0]?.model.trim()}, ${os.cpus().length} cores, Linux ${os.release()}`,
 )
-console.log(`${rounds} rounds of ${requests} requests, medians (lowest–highest), CPU µs per request\n`)
-console.log('| subject | total | user | system | requests/s | × http-proxy-3 | × undici |')
-console.log('|---|---|---|---|---|---|---|')
-for (const [subject, total] of totals) {
-  const of = (part: keyof Subject['samples'][number]): number[] => subject.samples.map((sample) => sample[part])
-  const spread = `${Math.min(...of('total')).toFixed(1)}–${Math.max(...of('total')).toFixed(1)}`
-  const ratios = [ofSubject('http-proxy-3'), ofSubject('undici')].map((base) => (total / base).toFixed(2))
-  const cells = [
-    `${total.toFixed(1)} (${spread})`,
-    ...[of('user'), of('system')].map((part) => median(part).toFixed(1)),
-  ]
-  console.log(`| ${[subject.name, ...cells, median(of('perSecond')).toFixed(0), ...ratios].join(' | ')} |`)
+console.log(`${rounds} rounds of ${requests} requests, medians (lowest–highest), CPU µs per request`)
+let sent = 0
+for (const scenario of chosen) {
+  const warmUp = sent === 0 ? warmUpRequests : Math.ceil(warmUpRequests / 4)
+  for (const subject of subjects) await drive(subject, scenario, warmUp)
+  for (let round = 0; round < rounds; round++)
+    for (const subject of shuffled(subjects)) await measure(subject, scenario)
+  sent += warmUp + rounds * requests
+  print(scenario)
 }
 
-const sent = warmUpRequests + rounds * requests
 const deadline = Date.now() + 60_000
-while ((await apigate.ledgerEvents()) < sent && Date.now() < deadline) await sleep(200)
-console.log(`\nIn the ledger: ${await apigate.ledgerEvents()} events of ${sent} requests.`)
+const isShort = async (): Promise<boolean> =>
+  (await Promise.all(workers.map((worker) => worker.ledgerEvents()))).some((events) => events < sent)
+while ((await isShort()) && Date.now() < deadline) await sleep(200)
+for (const worker of workers) console.log(`\nIn the ledger: ${await worker.ledgerEvents()} events of ${sent} requests.`)
 
-await apigate.stop()
-for (const { process } of subjects.slice(1)) process.child.kill()
+for (const worker of workers) await worker.stop()
+for (const { process } of subjects.slice(workers.length)) process.child.kill()
 upstream.child.kill()
 load.child.kill()

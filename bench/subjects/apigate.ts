@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -8,34 +8,27 @@ import pg from 'pg'
 import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.mjs'
 import { freePort } from '../../scripts/ports.mjs'
 import { measuredCore, otherCore, startNode, type BenchProcess } from '../processes.ts'
+import type { Scale } from '../requests.ts'
 
 export interface ApigateSubject {
   process: BenchProcess
   port: number
-  path: string
-  headers: Record<string, string>
   /** Events in the ledger so far. */
   ledgerEvents(): Promise<number>
   stop(): Promise<void>
 }
 
-export interface Scale {
-  routes: number
-  keys: number
-}
-
 /**
- * The real worker with the policy on: routes, keys, a bucket and a quota for the key used, usage written to the spool and
+ * The real worker with the policy on: routes, keys of users, a bucket and a quota for each, usage written to the spool and
  * shipped to the ledger of a real PostgreSQL. Only the worker runs on the measured core.
  */
 export async function startApigate(upstreamPort: number, scale: Scale): Promise<ApigateSubject> {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'apigate-bench-'))
   const postgres = await startEmbeddedPostgres({ dir: path.join(scratch, 'postgres'), ephemeral: true })
   await applyMigrations(postgres.url, path.resolve(import.meta.dirname, '../../prisma/migrations'))
-  const key = `ak_${randomBytes(32).toString('hex')}`
   const database = new pg.Client({ connectionString: postgres.url })
   await database.connect()
-  await insertConfiguration(database, upstreamPort, scale, key)
+  await insertConfiguration(database, upstreamPort, scale)
 
   const [jobsPort, port, statusPort] = [await freePort(), await freePort(), await freePort()]
   const env = {
@@ -62,8 +55,6 @@ export async function startApigate(upstreamPort: number, scale: Scale): Promise<
   return {
     process: worker,
     port,
-    path: `/api/service-${Math.floor(scale.routes / 2)}/items/42`,
-    headers: { 'X-API-Key': key },
     async ledgerEvents() {
       const { rows } = await database.query<{ count: string }>('SELECT count(*) FROM usage_events')
       return Number(rows[0]?.count)
@@ -79,35 +70,29 @@ export async function startApigate(upstreamPort: number, scale: Scale): Promise<
   }
 }
 
-async function insertConfiguration(
-  database: pg.Client,
-  upstreamPort: number,
-  scale: Scale,
-  key: string,
-): Promise<void> {
+async function insertConfiguration(database: pg.Client, upstreamPort: number, scale: Scale): Promise<void> {
   await database.query(`INSERT INTO plans (id, name, rate_limit_per_minute, requests_per_month, is_default)
     VALUES ('plan_bench', 'bench', 600000000, 1000000000, true)`)
   await database.query(
     `INSERT INTO users (id, email, plan_id)
-    SELECT 'usr_' || n, n || '@example.com', 'plan_bench' FROM generate_series(1, $1::int) AS n`,
-    [Math.ceil(scale.keys / 2)],
+    SELECT 'usr_' || lpad(n::text, 26, '0'), n || '@example.com', 'plan_bench' FROM generate_series(0, $1::int) AS n`,
+    [Math.floor((scale.keys - 1) / 2)],
   )
+  // As `clearKey` has it.
   await database.query(
     `INSERT INTO api_keys (id, prefix, digest, user_id)
-    SELECT 'key_' || n, 'ak_' || n, sha256(('other' || n)::bytea), 'usr_' || (n + 1) / 2 FROM generate_series(1, $1::int) AS n`,
+    SELECT 'key_' || lpad(n::text, 26, '0'), left(clear, 12), sha256(clear::bytea), 'usr_' || lpad((n / 2)::text, 26, '0')
+    FROM (SELECT n, 'ak_' || encode(sha256(('bench:' || n)::bytea), 'hex') AS clear
+      FROM generate_series(0, $1::int) AS n) AS keys`,
     [scale.keys - 1],
   )
-  await database.query(`INSERT INTO api_keys (id, prefix, digest, user_id) VALUES ('key_bench', $1, $2, 'usr_1')`, [
-    key.slice(0, 12),
-    createHash('sha256').update(key).digest(),
-  ])
   await database.query(`INSERT INTO upstreams (id, name, base_url) VALUES ('ups_bench', 'bench', $1)`, [
     `http://127.0.0.1:${upstreamPort}`,
   ])
   await database.query(
     `INSERT INTO routes (id, name, path_pattern, upstream_id, methods)
-    SELECT 'rte_' || n, 'service ' || n, '/api/service-' || n || '/*', 'ups_bench', '{GET,POST}'
-    FROM generate_series(1, $1::int) AS n`,
-    [scale.routes],
+    SELECT 'rte_' || lpad(n::text, 26, '0'), 'service ' || n, '/api/service-' || n || '/*', 'ups_bench', '{GET,POST}'
+    FROM generate_series(0, $1::int) AS n`,
+    [scale.routes - 1],
   )
 }

@@ -13,7 +13,12 @@ function forward(request: IncomingMessage, response: ServerResponse): void {
     if (!hopByHop.has(name.toLowerCase())) headers.push(name, request.rawHeaders[n + 1] as string)
   }
   pool.dispatch(
-    { method: request.method as Dispatcher.HttpMethod, path: request.url as string, headers },
+    {
+      method: request.method as Dispatcher.HttpMethod,
+      path: request.url as string,
+      headers,
+      body: request.method === 'POST' ? request : null,
+    },
     {
       onRequestStart() {},
       onResponseStart(_controller, statusCode, responseHeaders) {
