@@ -9,8 +9,8 @@ import { measuredCore, startPinned, type BenchProcess } from '../processes.ts'
 /** Plain proxies that need not be installed; each runs as one process, and with one thread where that is its choice. */
 interface PlainProxy {
   name: string
-  configuration(port: number, upstreamPort: number, dir: string): string
-  command(file: string): string[]
+  configuration: (port: number, upstreamPort: number, dir: string) => string
+  command: (file: string) => string[]
   version: string[]
 }
 
