@@ -96,6 +96,7 @@ export async function startWorker({ config, log, telemetry, feed, bus, queue, st
     webSockets,
     keyWatch,
     sendTimeoutMs: config.limits.sendTimeoutMs,
+    keepAliveTimeoutMs: config.limits.keepAliveTimeoutMs,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
     sendsDraftRateLimit: config.rateLimitHeaders === 'ietf',

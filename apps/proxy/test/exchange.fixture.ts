@@ -31,6 +31,7 @@ export function aGateway(items: readonly ConfigItem[] | null): TestGateway {
     webSockets: new WebSocketForwarder(),
     keyWatch: new KeyWatch({ current: null }),
     sendTimeoutMs: 60_000,
+    keepAliveTimeoutMs: 75_000,
     trustedProxies: new TrustedProxies([]),
     recordClientIp: true,
     sendsDraftRateLimit: false,

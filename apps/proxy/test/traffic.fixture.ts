@@ -74,6 +74,7 @@ export async function startTestTraffic(
     webSockets,
     keyWatch,
     sendTimeoutMs: config.limits.sendTimeoutMs,
+    keepAliveTimeoutMs: config.limits.keepAliveTimeoutMs,
     trustedProxies: config.trustedProxies,
     recordClientIp: config.recordClientIp,
     sendsDraftRateLimit: false,

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import { headersOfChangedBody } from './changed-headers.ts'
+import { fieldsOfChangedBody } from './changed-headers.ts'
+import type { AnswerFields } from '../upstream/http1/answer.fields.ts'
 import type { Exchange } from './exchange.ts'
 import { changedJson, decoded } from './json-body.ts'
 import { refusal, type Refusal } from './refusal.ts'
@@ -13,16 +13,16 @@ const notReadable = refusal('upstream_error', 'The Content-Encoding of the answe
 export class AnswerBody {
   readonly changes: AnswerChanges
   readonly #exchange: Exchange
-  readonly #headers: IncomingHttpHeaders
+  readonly #fields: AnswerFields
   readonly #chunks: Buffer[] = []
   #bytes = 0
   isTooLarge: boolean
 
-  constructor(exchange: Exchange, changes: AnswerChanges, headers: IncomingHttpHeaders) {
+  constructor(exchange: Exchange, changes: AnswerChanges, fields: AnswerFields) {
     this.#exchange = exchange
     this.changes = changes
-    this.#headers = headers
-    this.isTooLarge = Number(headers['content-length'] ?? 0) > exchange.gateway.transformBytesMax
+    this.#fields = fields
+    this.isTooLarge = Number(fields.get('content-length') ?? 0) > exchange.gateway.transformBytesMax
   }
 
   add(chunk: Buffer): void {
@@ -32,15 +32,15 @@ export class AnswerBody {
   }
 
   /** What is sent: the changed body, or what came where there is nothing to change. */
-  async changed(): Promise<{ headers: IncomingHttpHeaders; body: Buffer } | Refusal> {
+  async changed(): Promise<{ fields: AnswerFields; body: Buffer } | Refusal> {
     const { gateway, variables } = this.#exchange
-    const headers = this.#headers
+    const fields = this.#fields
     const received = Buffer.concat(this.#chunks)
-    const plain = await decoded(received, headers['content-encoding'], gateway.transformBytesMax)
+    const plain = await decoded(received, fields.get('content-encoding'), gateway.transformBytesMax)
     if (plain === 'too_large') return tooLarge
     if (plain === 'unknown' || plain === 'broken') return notReadable
     const body = changedJson(plain, this.changes.parts, variables!)
-    if (body === null) return { headers: { ...headers, 'content-length': String(received.length) }, body: received }
-    return { headers: headersOfChangedBody(headers, body.length), body }
+    if (body === null) return { fields: fields.with('content-length', String(received.length)), body: received }
+    return { fields: fieldsOfChangedBody(fields, body.length), body }
   }
 }

@@ -1,14 +1,16 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { ErrorCode } from '@apigate/errors'
+import { AnswerFields } from '../upstream/http1/answer.fields.ts'
 import { clientAnswerHeaders } from '../upstream/response-headers.ts'
 import { AnswerBody, tooLarge } from './answer-body.ts'
 import { answerHeaders } from './answer-headers.ts'
-import { changedAnswerHeaders, changedTrailers, headersOfChangedBody } from './changed-headers.ts'
+import { changedAnswerHeaders, changedTrailers, fieldsOfChangedBody } from './changed-headers.ts'
 import type { Exchange } from './exchange.ts'
 import { finish, refuse } from './finish.ts'
 import { refusal, type Refusal } from './refusal.ts'
 import { hasBody } from './request-body.ts'
 import { transformResponse, type AnswerChanges } from './stages/transform-response.ts'
+import { canSendWhole, sendWhole } from './whole.answer.ts'
 
 /** The upstream's side of an answer. */
 export interface AnswerSource {
@@ -35,6 +37,8 @@ export class AnswerRelay {
   #isHeadSent = false
   #isPaused = false
   #held: Buffer | null = null
+  /** The head of an answer that may yet leave as a whole. */
+  #unsent: string[] | null = null
   /** Of an answer that is read whole before any of it goes on. */
   #body: AnswerBody | null = null
   #changes: AnswerChanges | null = null
@@ -48,47 +52,49 @@ export class AnswerRelay {
   }
 
   /** 103 and the like; 100 never comes here, because the expectation was answered already. */
-  inform(status: number, headers: IncomingHttpHeaders): void {
+  inform(status: number, fields: AnswerFields): void {
     const { response, request, isClientGone } = this.#exchange
     // RFC 9110 §15.2: not to an HTTP/1.0 client.
     if (isClientGone || request.httpVersionMinor === 0 || status === 101) return
-    // RFC 9110 §8.6: nor has it a length.
-    delete headers['content-length']
-    response.writeInformation(status, clientAnswerHeaders(headers, false, false))
+    response.writeInformation(status, clientAnswerHeaders(fields, false, false))
   }
 
-  start(status: number, headers: IncomingHttpHeaders, source: AnswerSource): void {
+  start(status: number, fields: AnswerFields, source: AnswerSource): void {
     const exchange = this.#exchange
     exchange.status = status
-    exchange.kept?.answerBegins(headers)
+    exchange.kept?.answerBegins(fields.toObject())
     this.#hasBody = exchange.method !== 'HEAD' && status !== 204 && status !== 304
-    const changes = transformResponse(exchange, status, headers)
+    const changes = transformResponse(exchange, status, fields)
     if (changes?.changesBody !== true) {
-      this.#begin(headers, source, changes)
+      this.#begin(fields, source, changes)
     } else if (this.#hasBody && exchange.upstreamMethod !== 'HEAD') {
-      this.#body = new AnswerBody(exchange, changes, headers)
+      this.#body = new AnswerBody(exchange, changes, fields)
       if (this.#body.isTooLarge) this.fail(tooLarge)
     } else {
-      this.#begin(headersOfChangedBody(headers, null), source, changes)
+      this.#begin(fieldsOfChangedBody(fields, null), source, changes)
     }
   }
 
-  #begin(upstreamHeaders: IncomingHttpHeaders, source: AnswerSource, changes: AnswerChanges | null): void {
+  #begin(fields: AnswerFields, source: AnswerSource, changes: AnswerChanges | null): void {
     const exchange = this.#exchange
     const { response, request, plan, status } = exchange
     // RFC 9110 §8.6: a 204 has no length. Nor has a body that `method_override` asked for with HEAD.
-    if (status === 204 || (exchange.upstreamMethod === 'HEAD' && exchange.method !== 'HEAD')) {
-      delete upstreamHeaders['content-length']
-    }
-    const length = upstreamHeaders['content-length']
+    const isLengthless = status === 204 || (exchange.upstreamMethod === 'HEAD' && exchange.method !== 'HEAD')
+    const length = isLengthless ? undefined : fields.get('content-length')
     if (length !== undefined) this.#length = Number(length)
     const isChunked = this.#hasBody && this.#length === unknownLength && request.httpVersionMinor === 1
     this.#changes = changes
-    const change = changes === null ? null : (all: string[]) => changedAnswerHeaders(exchange, changes, all)
-    const headers = clientAnswerHeaders(upstreamHeaders, plan !== null, isChunked, change)
+    let headers = clientAnswerHeaders(fields, plan !== null, isChunked)
+    if (changes !== null) headers = changedAnswerHeaders(exchange, changes, headers)
+    // Last: `node:http` takes a `Content-Disposition` behind it for UTF-8, and spoils or refuses what the upstream has sent.
+    if (length !== undefined) headers.push('content-length', length)
     // What the upstream leaves unread of the body, nobody will read.
     answerHeaders(exchange, headers, !request.complete && hasBody(request))
-    response.writeHead(status, headers)
+    if (changes === null && this.#hasBody && this.#length !== unknownLength && canSendWhole(exchange, this.#length)) {
+      this.#unsent = headers
+    } else {
+      response.writeHead(status, headers)
+    }
     // Not before: what Node would not write is answered with 502.
     this.#source = source
     if (this.#hasBody && this.#length !== 0) process.nextTick(sendHead, this)
@@ -99,6 +105,7 @@ export class AnswerRelay {
     const { response, isFinished, isClientGone } = this.#exchange
     if (this.#isHeadSent || this.#held !== null || isFinished || isClientGone) return
     this.#isHeadSent = true
+    this.#writeHead()
     response.flushHeaders()
   }
 
@@ -124,6 +131,7 @@ export class AnswerRelay {
     }
     if (exchange.isClientGone) return
     this.#isHeadSent = true
+    this.#writeHead()
     if (response.write(chunk, this.#onWritten) || this.#isPaused) return
     this.#isPaused = true
     this.#source!.pause()
@@ -136,7 +144,15 @@ export class AnswerRelay {
     this.#source!.resume()
   }
 
-  end(trailers: IncomingHttpHeaders): void {
+  /** It does not leave as a whole. */
+  #writeHead(): void {
+    const headers = this.#unsent
+    if (headers === null) return
+    this.#unsent = null
+    this.#exchange.response.writeHead(this.#exchange.status, headers)
+  }
+
+  end(trailers: AnswerFields): void {
     const { kept, isFinished } = this.#exchange
     kept?.answerEnds()
     // What carried it may carry another answer already, while the client still takes this one.
@@ -155,21 +171,30 @@ export class AnswerRelay {
         this.fail(answer)
         return
       }
-      this.#begin(answer.headers, endedSource, body.changes)
+      this.#begin(answer.fields, endedSource, body.changes)
       if (answer.body.length > 0) this.#pass(answer.body)
-      this.#end({})
+      this.#end(new AnswerFields())
     } catch (error) {
       exchange.gateway.log.error({ err: error, ...exchange.logFields }, 'an answer cannot be transformed')
       this.fail(refusal('internal_error', undefined, [], exchange.requestId))
     }
   }
 
-  #end(trailers: IncomingHttpHeaders): void {
+  #end(trailers: AnswerFields): void {
     const exchange = this.#exchange
     const { response } = exchange
     const held = this.#held
+    const unsent = this.#unsent
     finish(exchange, () => {
       if (exchange.isClientGone) return
+      if (unsent !== null) {
+        if (response.shouldKeepAlive) {
+          sendWhole(exchange, unsent, held)
+          return
+        }
+        // It has become the last one on its connection.
+        response.writeHead(exchange.status, unsent)
+      }
       if (held !== null) {
         response.end(held)
         return
@@ -206,8 +231,7 @@ function sendHead(relay: AnswerRelay): void {
 }
 
 /** RFC 9110 §6.5.1: fields that frame or route a message are no trailers; any trailer may be dropped. */
-function addTrailers(response: ServerResponse, trailers: IncomingHttpHeaders, changes: AnswerChanges | null): void {
-  delete trailers['content-length']
+function addTrailers(response: ServerResponse, trailers: AnswerFields, changes: AnswerChanges | null): void {
   const all = clientAnswerHeaders(trailers, true, false)
   const flat = changes === null ? all : changedTrailers(changes, all)
   const pairs: [string, string][] = []

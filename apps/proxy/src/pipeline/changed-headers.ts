@@ -1,11 +1,12 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { changeHeaders } from '@apigate/core'
+import { AnswerFields } from '../upstream/http1/answer.fields.ts'
 import { plainName } from '../upstream/plain-name.ts'
 import type { Exchange } from './exchange.ts'
 import type { AnswerChanges } from './stages/transform-response.ts'
 
 /** What is said of the bytes of a body, and no longer true of another one. */
 const aboutTheBytes = ['content-length', 'content-encoding', 'content-md5', 'content-digest', 'repr-digest', 'digest']
+const notOfChangedBodies = new Set([...aboutTheBytes, 'accept-ranges'])
 
 /**
  * The client's headers as they go on from a route with transforms. What the route sets stands behind what a client's
@@ -34,13 +35,11 @@ function without(headers: readonly string[], names: ReadonlySet<string>): string
  *
  * @param length of the new body; null = not known.
  */
-export function headersOfChangedBody(headers: IncomingHttpHeaders, length: number | null): IncomingHttpHeaders {
-  const kept: IncomingHttpHeaders = { ...headers }
-  for (const name of aboutTheBytes) delete kept[name]
-  delete kept['accept-ranges']
-  const { etag } = kept
-  if (etag !== undefined && !etag.startsWith('W/')) kept.etag = `W/${etag}`
-  return length === null ? kept : { ...kept, 'content-length': String(length) }
+export function fieldsOfChangedBody(fields: AnswerFields, length: number | null): AnswerFields {
+  const kept = fields.without(notOfChangedBodies)
+  const etag = kept.get('etag')
+  const tagged = etag === undefined || etag.startsWith('W/') ? kept : kept.with('etag', `W/${etag}`)
+  return length === null ? tagged : tagged.with('content-length', String(length))
 }
 
 /** The trailers of an answer: what the route takes from its headers does not come behind the body; nothing is added. */

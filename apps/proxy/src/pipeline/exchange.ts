@@ -28,6 +28,8 @@ export interface Gateway {
   readonly keyWatch: KeyWatch
   /** How long a client may take nothing of what is there for it. */
   readonly sendTimeoutMs: number
+  /** How long a connection without a request is kept. */
+  readonly keepAliveTimeoutMs: number
   readonly trustedProxies: TrustedProxies
   readonly recordClientIp: boolean
   /** `RateLimit` and `RateLimit-Policy` beside `X-RateLimit-*`. */

@@ -5,6 +5,7 @@ import { refusal, type Refusal } from './refusal.ts'
 import { hasBody } from './request-body.ts'
 import { meter } from './stages/meter.ts'
 import { record } from './stages/record.ts'
+import { canSendWhole, sendWhole } from './whole.answer.ts'
 
 /** What is left of a refused request's body to read for the sake of the connection; more is cut off. */
 const unreadBodyBytesMax = 65_536
@@ -33,6 +34,10 @@ export function refuse(exchange: Exchange, { code, status, body, headers, closes
     if (exchange.isClientGone) return
     const all = [...headers, 'content-length', String(body.length)]
     answerHeaders(exchange, all, closesConnection || !isWorthReading(exchange))
+    if (exchange.method !== 'HEAD' && canSendWhole(exchange, body.length)) {
+      sendWhole(exchange, all, body)
+      return
+    }
     response.writeHead(status, all)
     response.end(body)
   })

@@ -192,7 +192,7 @@ export class TrafficServer {
       socket.destroy(error)
     } else if (connection.waiting !== null && connection.waiting.length > 0) {
       connection.broken ??= verdict
-    } else if (newest === null || newest.response.writableFinished) {
+    } else if (newest === null || newest.response.closed) {
       refuseRaw(socket, verdict)
     } else if (newest.isFinished || newest.request.complete) {
       // What is wrong came after it: it gets its answer, which is the last one.

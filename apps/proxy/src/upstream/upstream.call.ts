@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { AnswerRelay } from '../pipeline/answer.relay.ts'
 import type { Exchange, UpstreamWork } from '../pipeline/exchange.ts'
 import { refusal } from '../pipeline/refusal.ts'
+import type { AnswerFields } from './http1/answer.fields.ts'
 import type {
   AnswerHandler,
   UpstreamConnection,
@@ -64,20 +64,20 @@ export class UpstreamCall implements AnswerHandler, UpstreamWork {
     if (this.#exchange.sentBody === null) this.#exchange.requestBytes += bytes
   }
 
-  onInformation(status: number, headers: IncomingHttpHeaders): void {
-    if (!this.#exchange.isFinished) this.#relay.inform(status, headers)
+  onInformation(status: number, fields: AnswerFields): void {
+    if (!this.#exchange.isFinished) this.#relay.inform(status, fields)
   }
 
-  onHead(connection: UpstreamConnection, status: number, headers: IncomingHttpHeaders): void {
+  onHead(connection: UpstreamConnection, status: number, fields: AnswerFields): void {
     this.#target.health.succeeded()
-    if (!this.#exchange.isFinished) this.#relay.start(status, headers, connection)
+    if (!this.#exchange.isFinished) this.#relay.start(status, fields, connection)
   }
 
   onData(chunk: Buffer): void {
     if (!this.#exchange.isFinished) this.#relay.data(chunk)
   }
 
-  onEnd(trailers: IncomingHttpHeaders): void {
+  onEnd(trailers: AnswerFields): void {
     this.#connection = null
     this.#release()
     this.#relay.end(trailers)

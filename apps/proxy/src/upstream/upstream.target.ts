@@ -1,5 +1,5 @@
 import type { HealthCheckConfig, UpstreamConfig } from '@apigate/core'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { AnswerFields } from './http1/answer.fields.ts'
 import { ConnectionPool } from './http1/connection.pool.ts'
 import type { AnswerHandler, UpstreamConnection, UpstreamFailure } from './http1/upstream.connection.ts'
 import type { Choosable } from './target.choice.ts'
@@ -80,7 +80,7 @@ class HealthCheck implements AnswerHandler {
   onInformation(): void {}
   onBodySent(): void {}
   onData(): void {}
-  onEnd(_trailers: IncomingHttpHeaders): void {}
+  onEnd(_trailers: AnswerFields): void {}
 
   onHead(connection: UpstreamConnection, status: number): void {
     connection.destroy()

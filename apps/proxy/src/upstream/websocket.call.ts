@@ -6,6 +6,7 @@ import { changedAnswerHeaders } from '../pipeline/changed-headers.ts'
 import type { Exchange, UpstreamWork } from '../pipeline/exchange.ts'
 import { refusal } from '../pipeline/refusal.ts'
 import { transformResponse } from '../pipeline/stages/transform-response.ts'
+import { AnswerFields } from './http1/answer.fields.ts'
 import { OpenWebSocket, type CloseCode } from './open.websocket.ts'
 import { clientAnswerHeaders } from './response-headers.ts'
 import type { UpstreamTarget } from './upstream.target.ts'
@@ -100,9 +101,10 @@ export class WebSocketCall implements UpstreamWork {
     this.#target.health.succeeded()
     this.#stopTimer()
     exchange.status = 101
-    const changes = transformResponse(exchange, 101, answer.headers)
-    const change = changes === null ? null : (all: string[]) => changedAnswerHeaders(exchange, changes, all)
-    const headers = clientAnswerHeaders(answer.headers, exchange.plan !== null, false, change)
+    const fields = AnswerFields.of(answer.headers)
+    const changes = transformResponse(exchange, 101, fields)
+    let headers = clientAnswerHeaders(fields, exchange.plan !== null, false)
+    if (changes !== null) headers = changedAnswerHeaders(exchange, changes, headers)
     exchange.kept?.answerBegins(answer.headers)
     answerHeaders(exchange, headers, false)
     // http-proxy-3 writes these, next.
@@ -127,14 +129,14 @@ export class WebSocketCall implements UpstreamWork {
     }
     this.#target.health.succeeded()
     this.#timer?.refresh()
-    this.#relay.start(status, answer.headers, answer)
+    this.#relay.start(status, AnswerFields.of(answer.headers), answer)
     answer.on('data', (chunk: Buffer) => {
       this.#timer?.refresh()
       this.#relay.data(chunk)
     })
     answer.on('end', () => {
       this.#release()
-      this.#relay.end(answer.trailers)
+      this.#relay.end(AnswerFields.of(answer.trailers))
     })
     answer.on('error', () => {
       this.#release()

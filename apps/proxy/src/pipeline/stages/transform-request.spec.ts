@@ -3,6 +3,7 @@ import { aGateway, anExchange } from '../../../test/exchange.fixture.ts'
 import { aRouteTo } from '../../../test/worker.fixture.ts'
 import { matchRoute } from './match-route.ts'
 import { transformRequest } from './transform-request.ts'
+import { AnswerFields } from '../../upstream/http1/answer.fields.ts'
 import { transformResponse } from './transform-response.ts'
 
 const headers = { 'content-type': 'application/json', 'content-length': '2' }
@@ -17,7 +18,7 @@ test('a route without transforms goes on at once, and makes nothing', () => {
   for (const transform of [null, {}, { headers: { set: {} }, conditions: [] }]) {
     const exchange = anExchangeOf(transform)
     expect(transformRequest(exchange)).toBeNull()
-    expect(transformResponse(exchange, 200, headers)).toBeNull()
+    expect(transformResponse(exchange, 200, AnswerFields.of(headers))).toBeNull()
     expect(exchange).toMatchObject({ variables: null, requestChanges: null, upstreamQuery: null, sentBody: null })
   }
 })

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { TransformPart } from '@apigate/core'
+import type { AnswerFields } from '../../upstream/http1/answer.fields.ts'
 import type { Exchange } from '../exchange.ts'
 import { ExchangeVariables } from '../exchange-variables.ts'
 import { isJsonType } from '../json-body.ts'
@@ -12,15 +12,11 @@ export interface AnswerChanges {
 }
 
 /** What the route's `response_transform` does with an answer of this status; null without one. */
-export function transformResponse(
-  exchange: Exchange,
-  status: number,
-  headers: IncomingHttpHeaders,
-): AnswerChanges | null {
+export function transformResponse(exchange: Exchange, status: number, fields: AnswerFields): AnswerChanges | null {
   const { responseTransform } = exchange.match!.route
   if (responseTransform === null) return null
   const variables = (exchange.variables ??= new ExchangeVariables(exchange))
   const parts = responseTransform.select(variables, status)
-  const isJson = isJsonType(headers['content-type']) || status === 304
+  const isJson = isJsonType(fields.get('content-type')) || status === 304
   return { parts, changesBody: isJson && parts.some(({ body }) => body !== null) }
 }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { AnswerFields } from './answer.fields.ts'
 import { AnswerError, AnswerParser } from './answer.parser.ts'
 
 interface Outcome {
@@ -14,7 +15,7 @@ interface Outcome {
 function read(pieces: readonly string[], isHead = false, isClosedThen = false): Outcome {
   const heads: Outcome['heads'] = []
   let body = ''
-  const note = (status: number, headers: object): void => void heads.push([status, { ...headers }])
+  const note = (status: number, fields: AnswerFields): void => void heads.push([status, { ...fields.toObject() }])
   const sink = { onInformation: note, onHead: note, onData: (chunk: Buffer) => void (body += chunk.toString('latin1')) }
   const parser = new AnswerParser(sink, true)
   parser.begin(isHead)
@@ -26,7 +27,7 @@ function read(pieces: readonly string[], isHead = false, isClosedThen = false): 
   }
   if (isClosedThen) parser.end()
   const { trailers, isComplete, isReusable } = parser
-  return { heads, body, trailers: { ...trailers }, isComplete, isReusable }
+  return { heads, body, trailers: { ...trailers.toObject() }, isComplete, isReusable }
 }
 
 const ok = 'HTTP/1.1 200 OK\r\n'

@@ -1,12 +1,17 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import { parseFields } from './field-lines.ts'
+import { AnswerFields } from './answer.fields.ts'
+import { parseFields, type Lines } from './field-lines.ts'
 
 /** What a parser found; all are called while it reads. */
 export interface AnswerSink {
   /** 1xx, without 101. */
-  onInformation(status: number, headers: IncomingHttpHeaders): void
-  onHead(status: number, headers: IncomingHttpHeaders): void
+  onInformation(status: number, fields: AnswerFields): void
+  onHead(status: number, fields: AnswerFields): void
   onData(chunk: Buffer): void
+}
+
+/** What stands before a mark, and where in the newest bytes it ends with it. */
+interface Found extends Lines {
+  readonly end: number
 }
 
 /** The bytes are no answer to the request: nothing after them on this connection can be trusted. */
@@ -23,7 +28,7 @@ const lineEnd = Buffer.from('\r\n')
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 const chunkHead = /^([0-9a-fA-F]{1,13})[\t ]*(?:;[\t\x20-\x7e\x80-\xff]*)?$/
 const digits = /^\d{1,15}$/
-const noTrailers: IncomingHttpHeaders = {}
+const noFields = new AnswerFields()
 
 const HEAD = 0
 const LENGTH = 1
@@ -47,7 +52,7 @@ export class AnswerParser {
   isReusable = false
   /** Milliseconds that the other side will keep an idle connection, as far as it said; else Infinity. */
   keepAliveMs = Infinity
-  trailers: IncomingHttpHeaders = noTrailers
+  trailers = noFields
   readonly #sink: AnswerSink
   readonly #isShared: boolean
   #state = DONE
@@ -73,7 +78,7 @@ export class AnswerParser {
     this.hasBegun = false
     this.isReusable = false
     this.keepAliveMs = Infinity
-    this.trailers = noTrailers
+    this.trailers = noFields
   }
 
   /** Reads no further; for a sink that has had enough while it was called. */
@@ -127,41 +132,43 @@ export class AnswerParser {
     const lineLength = head.text.indexOf('\r\n')
     const first = statusLine.exec(lineLength === -1 ? head.text : head.text.slice(0, lineLength))
     if (first === null) throw new AnswerError('a status line that is none')
-    const headers = lineLength === -1 ? {} : parseFields(head.text, lineLength + 2)
-    if (headers === null) throw new AnswerError('a header that is none')
-    this.#onHead(Number(first[2]), headers, first[1] === '1')
+    const fields = lineLength === -1 ? noFields : parseFields(head, lineLength + 2)
+    if (fields === null) throw new AnswerError('a header that is none')
+    this.#onHead(Number(first[2]), fields, first[1] === '1')
     return head.end
   }
 
-  #onHead(status: number, headers: IncomingHttpHeaders, isHttp11: boolean): void {
+  #onHead(status: number, fields: AnswerFields, isHttp11: boolean): void {
     if (status < 200) {
       if (status === 101) throw new AnswerError('an upgrade that nobody asked for')
       if (++this.#informations > informationsMax) throw new AnswerError('too many informational answers')
-      this.#sink.onInformation(status, headers)
+      this.#sink.onInformation(status, fields)
       return
     }
     if (status > 599) throw new AnswerError('a status that HTTP does not have')
-    const { connection } = headers
+    const connection = fields.get('connection')
     this.isReusable = isHttp11 && (connection === undefined || !/(?:^|[\s,])close(?:$|[\s,])/i.test(connection))
-    const keepAlive = headers['keep-alive']
+    const keepAlive = fields.get('keep-alive')
     if (keepAlive !== undefined) {
-      const seconds = /timeout=(\d+)/i.exec(String(keepAlive))?.[1]
+      const seconds = /timeout=(\d+)/i.exec(keepAlive)?.[1]
       if (seconds !== undefined) this.keepAliveMs = Number(seconds) * 1_000
     }
-    this.#state = this.#bodyState(status, headers, isHttp11)
+    const said = fields.get('content-length')
+    const length = lengthOf(said)
+    this.#state = this.#bodyState(status, fields, length, isHttp11)
     if (this.#state === UNTIL_CLOSE) this.isReusable = false
-    this.#sink.onHead(status, headers)
+    // A length that was repeated is said once to whoever reads on.
+    this.#sink.onHead(status, said?.includes(',') ? fields.with('content-length', String(length)) : fields)
     // The sink may have had enough.
     if (this.#state === LENGTH && this.#bytesLeft === 0) this.#complete()
   }
 
   /** RFC 9112 §6.3 */
-  #bodyState(status: number, headers: IncomingHttpHeaders, isHttp11: boolean): number {
-    const coding = headers['transfer-encoding']
-    const length = contentLength(headers)
+  #bodyState(status: number, fields: AnswerFields, length: number | null, isHttp11: boolean): number {
+    const coding = fields.get('transfer-encoding')
     if (coding !== undefined) {
       if (length !== null || !isHttp11) throw new AnswerError('framing that can be read in two ways')
-      if (typeof coding !== 'string' || coding.toLowerCase() !== 'chunked') throw new AnswerError('an unasked coding')
+      if (coding.toLowerCase() !== 'chunked') throw new AnswerError('an unasked coding')
     }
     this.#bytesLeft = 0
     if (this.#isHeadRequest || status === 204 || status === 304) return LENGTH
@@ -212,7 +219,7 @@ export class AnswerParser {
     }
     const block = this.#until(headEnd, bytes, at, trailerBytesMax)
     if (block === null) return bytes.length
-    const trailers = parseFields(block.text, 0)
+    const trailers = parseFields(block, 0)
     if (trailers === null) throw new AnswerError('a trailer that is none')
     this.trailers = trailers
     this.#complete()
@@ -220,12 +227,12 @@ export class AnswerParser {
   }
 
   /** The text up to the mark, and where it ends; null = keep what there is, the mark has not come yet. */
-  #until(mark: Buffer, bytes: Buffer, at: number, bytesMax: number): { text: string; end: number } | null {
+  #until(mark: Buffer, bytes: Buffer, at: number, bytesMax: number): Found | null {
     const before = this.#partial
     if (before === null) {
       const found = bytes.indexOf(mark, at)
       if (found !== -1 && found - at <= bytesMax)
-        return { text: bytes.toString('latin1', at, found), end: found + mark.length }
+        return { bytes, start: at, text: bytes.toString('latin1', at, found), end: found + mark.length }
       if (found !== -1 || bytes.length - at > bytesMax) throw new AnswerError('a line that does not end')
       this.#partial = Buffer.from(bytes.subarray(at))
       return null
@@ -237,7 +244,12 @@ export class AnswerParser {
     this.#partial = found === -1 ? joined : null
     return found === -1
       ? null
-      : { text: joined.toString('latin1', 0, found), end: at + found + mark.length - before.length }
+      : {
+          bytes: joined,
+          start: 0,
+          text: joined.toString('latin1', 0, found),
+          end: at + found + mark.length - before.length,
+        }
   }
 
   #pass(bytes: Buffer, start: number, end: number): void {
@@ -252,17 +264,10 @@ export class AnswerParser {
 }
 
 /** @throws AnswerError for what is no length, or two different ones. */
-function contentLength(headers: IncomingHttpHeaders): number | null {
-  // Repeated values come as a list, which the type does not say.
-  const value: string | readonly string[] | undefined = headers['content-length']
+function lengthOf(value: string | undefined): number | null {
   if (value === undefined) return null
-  if (typeof value === 'string' && digits.test(value)) return Number(value)
-  const [first = '', ...others] = [value]
-    .flat()
-    .join(',')
-    .split(/[\t ]*,[\t ]*/)
+  if (digits.test(value)) return Number(value)
+  const [first = '', ...others] = value.split(/[\t ]*,[\t ]*/)
   if (!digits.test(first) || others.some((other) => other !== first)) throw new AnswerError('a length that is none')
-  // Said once to whoever reads on.
-  headers['content-length'] = first
   return Number(first)
 }

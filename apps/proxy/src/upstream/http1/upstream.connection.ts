@@ -1,7 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import type { AnswerFields } from './answer.fields.ts'
 import { AnswerParser, type AnswerSink } from './answer.parser.ts'
 
 /** A request as it goes out. */
@@ -28,10 +28,10 @@ export type UpstreamFailure = 'unreachable' | 'lost' | 'stale' | 'invalid' | 'ti
 
 /** Whoever asked: told what comes of it, and at the end one of `onEnd` and `onFailure`. */
 export interface AnswerHandler {
-  onInformation(status: number, headers: IncomingHttpHeaders): void
-  onHead(connection: UpstreamConnection, status: number, headers: IncomingHttpHeaders): void
+  onInformation(status: number, fields: AnswerFields): void
+  onHead(connection: UpstreamConnection, status: number, fields: AnswerFields): void
   onData(chunk: Buffer): void
-  onEnd(trailers: IncomingHttpHeaders): void
+  onEnd(trailers: AnswerFields): void
   onFailure(failure: UpstreamFailure): void
   onBodySent(bytes: number): void
 }
@@ -156,15 +156,15 @@ export class UpstreamConnection implements AnswerSink {
     if (allowedMs > 0 && nowMs - this.activeAtMs > allowedMs + graceMs) this.#fail('timeout')
   }
 
-  onInformation(status: number, headers: IncomingHttpHeaders): void {
+  onInformation(status: number, fields: AnswerFields): void {
     this.activeAtMs = this.#owner.nowMs
-    if (status !== 100) this.#handler?.onInformation(status, headers)
+    if (status !== 100) this.#handler?.onInformation(status, fields)
   }
 
-  onHead(status: number, headers: IncomingHttpHeaders): void {
+  onHead(status: number, fields: AnswerFields): void {
     this.#isHeadSeen = true
     this.activeAtMs = this.#owner.nowMs
-    this.#handler?.onHead(this, status, headers)
+    this.#handler?.onHead(this, status, fields)
   }
 
   onData(chunk: Buffer): void {
