@@ -1,5 +1,12 @@
-import { isIP } from 'node:net'
-import { createSealer, EnvReader, readTelemetry, type TelemetrySettings } from '@apigate/platform'
+import {
+  createSealer,
+  EnvReader,
+  parseCidrs,
+  parseReach,
+  readTelemetry,
+  type Reach,
+  type TelemetrySettings,
+} from '@apigate/platform'
 import { isEmail } from 'class-validator'
 import { passwordProblem } from './auth/password.rules.ts'
 
@@ -24,6 +31,8 @@ export interface ControlPlaneConfig {
   trustedProxies: string[]
   /** Addresses and CIDRs that webhooks may be sent to although they are not public, and without TLS. */
   webhookAllow: string[]
+  /** Where upstreams may be; null: anywhere. */
+  upstreamReach: Reach | null
   /** A webhook that has failed for so long is disabled; 0: never. */
   webhookDisableDays: number
   /** How long deliveries are kept; 0: for ever. */
@@ -61,6 +70,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     encryptionKey: env.required('APIGATE_ENCRYPTION_KEY', '32 random bytes in base64'),
     trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', [], parseCidrs),
     webhookAllow: env.parsed('APIGATE_WEBHOOK_ALLOW', [], parseCidrs),
+    upstreamReach: env.parsed('APIGATE_UPSTREAM_ALLOW', null, parseReach),
     webhookDisableDays: env.integer('APIGATE_WEBHOOK_DISABLE_DAYS', 5, 0, 365),
     webhookRetentionDays: env.integer('APIGATE_WEBHOOK_RETENTION_DAYS', 30, 0, 3_650),
     auditRetentionDays: env.integer('APIGATE_AUDIT_RETENTION_DAYS', 0, 0, 36_500),
@@ -98,17 +108,6 @@ function parseOrigins(text: string): string[] {
     if (!isOrigin) throw new Error('must be http or https URLs without a path, with commas between')
     return url.origin
   })
-}
-
-function parseCidrs(text: string): string[] {
-  const cidrs = text.split(',').map((part) => part.trim())
-  const bad = cidrs.find((cidr) => {
-    const [address = '', bits = '0', ...rest] = cidr.split('/')
-    const family = isIP(address)
-    return family === 0 || rest.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)
-  })
-  if (bad !== undefined) throw new Error(`must be addresses or CIDRs with commas between, not "${bad}"`)
-  return cidrs
 }
 
 /** Settings of the migration job. */

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { EnvReader, readTelemetry, type TelemetrySettings } from '@apigate/platform'
+import { EnvReader, parseReach, readTelemetry, type Reach, type TelemetrySettings } from '@apigate/platform'
 import type { LimitsFallback } from './limits/alone.limits.ts'
 import { TrustedProxies } from './trusted-proxies.ts'
 
@@ -13,6 +13,8 @@ export interface ProxyConfig {
   /** Unique among the live workers; part of every usage event's id. */
   workerId: string
   trustedProxies: TrustedProxies
+  /** Where upstreams may be; null: anywhere. */
+  upstreamReach: Reach | null
   recordClientIp: boolean
   /** Of a JSON body that is transformed, as it comes and decoded. */
   transformBytesMax: number
@@ -64,6 +66,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     dataDir: env.string('APIGATE_DATA_DIR', '.data/worker'),
     workerId: env.parsed('APIGATE_WORKER_ID', workerIdOf(hostname()), parseWorkerId),
     trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', new TrustedProxies([]), parseTrustedProxies),
+    upstreamReach: env.parsed('APIGATE_UPSTREAM_ALLOW', null, parseReach),
     recordClientIp: env.boolean('APIGATE_RECORD_CLIENT_IP', true),
     transformBytesMax: env.integer('APIGATE_TRANSFORM_BYTES_MAX', 10_485_760, 1_024, 2 ** 28),
     spoolBytesMax: env.integer('APIGATE_SPOOL_BYTES_MAX', 4 * 2 ** 30, 2 ** 20, 2 ** 50),

@@ -80,7 +80,8 @@ export async function startWorker({ config, log, telemetry, feed, bus, queue, st
     log,
   })
   const live = new LiveTables()
-  const subscriber = new ConfigSubscriber({ feed, disk: new SnapshotDisk(config.dataDir), sealer, live, log })
+  const disk = new SnapshotDisk(config.dataDir)
+  const subscriber = new ConfigSubscriber({ feed, disk, sealer, reach: config.upstreamReach, live, log })
 
   // Traffic.
   const counters = new TrafficCounters()

@@ -45,7 +45,7 @@ export async function startTestTraffic(
     ...options,
   }
   const live = new LiveTables()
-  const state = new ConfigState('epoch-1', new Map(), createSealer(encryptionKey))
+  const state = new ConfigState('epoch-1', new Map(), createSealer(encryptionKey), config.upstreamReach)
   const apply = (...changes: readonly ConfigItem[]): void => {
     for (const item of changes) state.apply(item)
     state.compile()

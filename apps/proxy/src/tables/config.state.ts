@@ -9,7 +9,7 @@ import {
   type RouteTable,
   type UpstreamConfig,
 } from '@apigate/core'
-import type { Sealer } from '@apigate/platform'
+import type { Reach, Sealer } from '@apigate/platform'
 import { buildUpstreams, type Upstream } from '../upstream/upstream.ts'
 import { KeyTable, noOwner } from './key.table.ts'
 import { KeyLine, UserLine } from './snapshot.line.ts'
@@ -34,6 +34,7 @@ export class ConfigState {
   /** Set when these tables go live: until then nobody has used their keys. */
   listener: KeyListener | null = null
   readonly #sealer: Pick<Sealer, 'open'>
+  readonly #reach: Reach | null
   readonly #plans = new Map<string, PlanConfig>()
   readonly #owners = new OwnerTable()
   readonly #keys = new KeyTable()
@@ -46,10 +47,16 @@ export class ConfigState {
   #isRouteTableOld = true
 
   /** @param upstreams what the state before has, so that unchanged upstreams keep their connections. */
-  constructor(epoch: string, upstreams: ReadonlyMap<string, Upstream>, sealer: Pick<Sealer, 'open'>) {
+  constructor(
+    epoch: string,
+    upstreams: ReadonlyMap<string, Upstream>,
+    sealer: Pick<Sealer, 'open'>,
+    reach: Reach | null = null,
+  ) {
     this.epoch = epoch
     this.#upstreams = upstreams
     this.#sealer = sealer
+    this.#reach = reach
   }
 
   get problem(): string | null {
@@ -111,7 +118,7 @@ export class ConfigState {
     if (!this.#isRouteTableOld) return
     this.#isRouteTableOld = false
     try {
-      const upstreams = buildUpstreams(this.#upstreamConfigs.values(), this.#upstreams, this.#sealer)
+      const upstreams = buildUpstreams(this.#upstreamConfigs.values(), this.#upstreams, this.#sealer, this.#reach)
       this.#routes = yield* compileRoutesInSlices([...this.#routeConfigs.values()])
       this.#upstreams = upstreams
       this.#problems.delete('routes')

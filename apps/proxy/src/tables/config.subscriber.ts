@@ -6,6 +6,7 @@ import {
   type Closeable,
   type ConfigFeedReader,
   type Logger,
+  type Reach,
   type Sealer,
   type Snapshot,
 } from '@apigate/platform'
@@ -25,6 +26,8 @@ export interface ConfigSubscriberOptions {
   feed: ConfigFeedReader
   disk: SnapshotDisk
   sealer: Pick<Sealer, 'open'>
+  /** Where upstreams may be; null: anywhere. */
+  reach?: Reach | null
   live: LiveTables
   log: Logger
 }
@@ -109,10 +112,10 @@ export class ConfigSubscriber implements Closeable {
 
   /** Builds the snapshot aside and goes live with it. @throws when it is not usable; everything stays as it was then. */
   async #load({ pointer, body }: Snapshot, isFromFeed: boolean): Promise<void> {
-    const { sealer, live, log } = this.#options
+    const { sealer, reach = null, live, log } = this.#options
     const copy = isFromFeed ? await this.#beginCopy(pointer) : null
     try {
-      const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer)
+      const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer, reach)
       await readSnapshot(pointer, copy === null ? body : copy.keep(body), state)
       await state.compileInTurns()
       if (state.problem !== null) throw new Error(`snapshot ${pointer.revision}: ${state.problem}`)

@@ -1,7 +1,10 @@
 import type { HealthCheckConfig, UpstreamConfig } from '@apigate/core'
+import type { Reach } from '@apigate/platform'
+import type { Agent } from 'node:http'
 import type { AnswerFields } from './http1/answer.fields.ts'
 import { ConnectionPool } from './http1/connection.pool.ts'
 import type { AnswerHandler, UpstreamConnection, UpstreamFailure } from './http1/upstream.connection.ts'
+import { reachAgent } from './reach.agent.ts'
 import type { Choosable } from './target.choice.ts'
 import { TargetHealth } from './target.health.ts'
 
@@ -13,6 +16,8 @@ export class UpstreamTarget implements Choosable {
   readonly weight: number
   currentWeight = 0
   readonly pool: ConnectionPool
+  /** Null: connections may go anywhere. */
+  readonly webSocketAgent: Agent | null
   readonly health: TargetHealth
   /** RFC 3339, since when its health is what it is. */
   changedAt: string
@@ -20,11 +25,12 @@ export class UpstreamTarget implements Choosable {
   #timer: NodeJS.Timeout | null = null
   #running: HealthCheck | null = null
 
-  constructor(url: URL, weight: number, config: UpstreamConfig) {
+  constructor(url: URL, weight: number, config: UpstreamConfig, reach: Reach | null = null) {
     this.url = url
     this.weight = weight
     this.#check = config.healthCheck
-    this.pool = new ConnectionPool(url, config)
+    this.pool = new ConnectionPool(url, config, reach)
+    this.webSocketAgent = reach === null ? null : reachAgent(reach, url.protocol)
     this.health = new TargetHealth(config.healthCheck ?? { unhealthyAfter: 1, healthyAfter: 1 })
     this.changedAt = new Date().toISOString()
   }

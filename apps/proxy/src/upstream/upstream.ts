@@ -1,6 +1,6 @@
 import type { UnhealthyTarget } from '@apigate/contracts'
 import type { UpstreamConfig } from '@apigate/core'
-import type { Sealer } from '@apigate/platform'
+import type { Reach, Sealer } from '@apigate/platform'
 import { RetryBudget } from './retry.budget.ts'
 import { nextTarget } from './target.choice.ts'
 import { UpstreamTarget } from './upstream.target.ts'
@@ -22,13 +22,13 @@ export class Upstream {
   #isRetired = false
 
   /** @throws Error when a URL or the sealed credentials are not usable; it never holds the credentials. */
-  constructor(config: UpstreamConfig, sealer: Pick<Sealer, 'open'>) {
+  constructor(config: UpstreamConfig, sealer: Pick<Sealer, 'open'>, reach: Reach | null = null) {
     this.config = config
     const base = usableUrl(config.baseUrl)
     this.basePath = base.pathname.endsWith('/') ? base.pathname.slice(0, -1) : base.pathname
     this.credential = credentialOf(config, sealer)
     const targets = config.targets.length === 0 ? [{ url: config.baseUrl, weight: 1 }] : config.targets
-    this.targets = targets.map(({ url, weight }) => new UpstreamTarget(usableUrl(url), weight, config))
+    this.targets = targets.map(({ url, weight }) => new UpstreamTarget(usableUrl(url), weight, config, reach))
     for (const target of this.targets) {
       target.health.onChange = () => {
         target.changedAt = new Date().toISOString()
@@ -116,13 +116,14 @@ export function buildUpstreams(
   configs: Iterable<UpstreamConfig>,
   previous: ReadonlyMap<string, Upstream>,
   sealer: Pick<Sealer, 'open'>,
+  reach: Reach | null = null,
 ): Map<string, Upstream> {
   const upstreams = new Map<string, Upstream>()
   for (const config of configs) {
     const known = previous.get(config.id)
     const isSame = known !== undefined && JSON.stringify(known.config) === JSON.stringify(config)
     try {
-      upstreams.set(config.id, isSame ? known : new Upstream(config, sealer))
+      upstreams.set(config.id, isSame ? known : new Upstream(config, sealer, reach))
     } catch (error) {
       throw new Error(`upstream ${config.id}: ${error instanceof Error ? error.message : 'not usable'}`, {
         cause: error,

@@ -33,8 +33,10 @@ export class WebSocketForwarder {
     exchange.call = call
     request.headers = headersObject([...exchange.upstreamHeaders, 'connection', 'Upgrade', 'upgrade', 'websocket'])
     this.#calls.set(request, call)
+    const { url, webSocketAgent: agent } = target
+    const options = { target: url.origin, changeOrigin: true, secure: true, ...(agent !== null && { agent }) }
     try {
-      this.#proxy.ws(request, socket, head, { target: target.url.origin, changeOrigin: true, secure: true }, () => {})
+      this.#proxy.ws(request, socket, head, options, () => {})
     } finally {
       this.#calls.delete(request)
     }

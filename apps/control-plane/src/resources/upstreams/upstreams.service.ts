@@ -1,8 +1,9 @@
 import { ApiError } from '@apigate/errors'
-import { newId, type Sealer } from '@apigate/platform'
+import { newId, OutOfReachError, type Sealer } from '@apigate/platform'
 import { Inject, Injectable } from '@nestjs/common'
 import { auditEntry, AuditedWrites } from '../../audit/index.ts'
 import type { Actor } from '../../auth/index.ts'
+import type { ControlPlaneConfig } from '../../config.ts'
 import { upstreamItem } from '../../config-publisher/index.ts'
 import {
   existing,
@@ -16,11 +17,13 @@ import {
   type Written,
 } from '../../jsonapi/index.ts'
 import type { Transaction } from '../../persistence/index.ts'
-import { SEALER } from '../../settings.module.ts'
+import { CONFIG, SEALER } from '../../settings.module.ts'
 import { mergeCredentials } from './upstream-credentials.ts'
 import type { UpstreamInput } from './upstreams.input.ts'
 import { UpstreamsRepository, type UpstreamRow } from './upstreams.repository.ts'
 import { upstreamResource } from './upstreams.resource.ts'
+
+const lookUpMsMax = 3_000
 
 @Injectable()
 export class UpstreamsService {
@@ -28,6 +31,7 @@ export class UpstreamsService {
     private readonly upstreams: UpstreamsRepository,
     private readonly writes: AuditedWrites,
     @Inject(SEALER) private readonly sealer: Sealer,
+    @Inject(CONFIG) private readonly config: ControlPlaneConfig,
   ) {}
 
   async list(query: ListQuery): Promise<Page<UpstreamRow>> {
@@ -39,6 +43,7 @@ export class UpstreamsService {
   }
 
   async create({ id, input }: Creation<UpstreamInput>, actor: Actor): Promise<Written<UpstreamRow>> {
+    await this.checkReach(input)
     const credentials = mergeCredentials(input, undefined, this.sealer)
     return this.writes.run(actor, async (tx) => {
       const row = await this.upstreams.insert(tx, {
@@ -51,6 +56,7 @@ export class UpstreamsService {
 
   async update(id: string, update: Update<UpstreamInput>, actor: Actor): Promise<Written<UpstreamRow>> {
     const { input } = update
+    await this.checkReach(input)
     return this.writes.run(actor, async (tx) => {
       const before = existing(upstreamResource, id, await this.upstreams.lock(tx, id))
       refuseChanges(upstreamResource, before, update)
@@ -74,6 +80,23 @@ export class UpstreamsService {
         items: [{ kind: 'upstream', op: 'delete', id }],
       }
     })
+  }
+
+  /** A name that cannot be looked up is no mistake yet: workers look again at each connection. */
+  private async checkReach({ base_url, targets = [] }: UpstreamInput): Promise<void> {
+    const { upstreamReach } = this.config
+    if (upstreamReach === null) return
+    const urls = targets.map(({ url }): [string, string] => ['targets', url])
+    if (base_url !== undefined) urls.push(['base_url', base_url])
+    const late = new Promise<void>((resolve) => setTimeout(resolve, lookUpMsMax).unref())
+    const check = async ([name, url]: [string, string]): Promise<void> => {
+      try {
+        await Promise.race([upstreamReach.check(new URL(url)), late])
+      } catch (error) {
+        if (error instanceof OutOfReachError) throw InputError.of('validation_error', name, `${url}: ${error.message}`)
+      }
+    }
+    await Promise.all(urls.map(check))
   }
 
   /** @throws InputError about `upstream_id` */

@@ -1,3 +1,4 @@
+import type { Reach } from '@apigate/platform'
 import {
   UpstreamConnection,
   type AnswerHandler,
@@ -23,6 +24,7 @@ const keepAliveMarginMs = 1_000
  */
 export class ConnectionPool implements ConnectionOwner {
   readonly origin: URL
+  readonly reach: Reach | null
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
   nowMs = performance.now()
@@ -34,8 +36,10 @@ export class ConnectionPool implements ConnectionOwner {
   #timer: NodeJS.Timeout | null = null
   #isRetired = false
 
-  constructor(origin: URL, options: PoolOptions) {
+  /** @param reach where it may connect to; null: anywhere. */
+  constructor(origin: URL, options: PoolOptions, reach: Reach | null = null) {
     this.origin = origin
+    this.reach = reach
     this.#options = options
     this.timeoutMs = options.timeoutMs
     this.connectTimeoutMs = Math.min(options.timeoutMs, connectTimeoutMsMax)

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTcp, isIP, Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import type { Reach } from '@apigate/platform'
 import type { AnswerFields } from './answer.fields.ts'
 import { AnswerParser, type AnswerSink } from './answer.parser.ts'
 
@@ -38,6 +39,8 @@ export interface AnswerHandler {
 
 export interface ConnectionOwner {
   readonly origin: URL
+  /** Where it may connect to; null: anywhere. */
+  readonly reach: Reach | null
   readonly timeoutMs: number
   readonly connectTimeoutMs: number
   /** Coarse monotonic ms, moved on by the owner's timer. */
@@ -81,11 +84,16 @@ export class UpstreamConnection implements AnswerSink {
     this.activeAtMs = owner.nowMs
     const { protocol, hostname, port } = owner.origin
     const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-    if (protocol === 'https:') {
+    const lookup = owner.reach === null ? {} : { lookup: owner.reach.lookup }
+    if (owner.reach !== null && isIP(host) !== 0 && !owner.reach.permits(host)) {
+      this.#parser = new AnswerParser(this, false)
+      this.#socket = new Socket().destroy(new Error(`${host} is not where upstreams may be`))
+    } else if (protocol === 'https:') {
       this.#parser = new AnswerParser(this, false)
       const socket = connectTls({
         host,
         port: Number(port || 443),
+        ...lookup,
         ...(isIP(host) === 0 ? { servername: host } : {}),
         ALPNProtocols: ['http/1.1'],
         ...(owner.tlsSession === null ? {} : { session: owner.tlsSession }),
@@ -99,6 +107,7 @@ export class UpstreamConnection implements AnswerSink {
       this.#socket = connectTcp({
         host,
         port: Number(port || 80),
+        ...lookup,
         onread: { buffer: readBuffer, callback: (bytes, buffer) => this.#onBytes(buffer.subarray(0, bytes) as Buffer) },
       })
       this.#socket.on('connect', () => this.#onConnect())

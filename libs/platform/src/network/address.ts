@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /**
@@ -41,4 +42,20 @@ function plain(address: string): ipaddr.IPv4 | ipaddr.IPv6 {
 
 function isIn(ip: ipaddr.IPv4 | ipaddr.IPv6, list: readonly Range[]): boolean {
   return list.some(([network, bits]) => network.kind() === ip.kind() && ip.match(network, bits))
+}
+
+/**
+ * Addresses and CIDRs with commas between.
+ *
+ * @throws Error naming the first that is none.
+ */
+export function parseCidrs(text: string): string[] {
+  const cidrs = text.split(',').map((part) => part.trim())
+  const bad = cidrs.find((cidr) => {
+    const [address = '', bits = '0', ...rest] = cidr.split('/')
+    const family = isIP(address)
+    return family === 0 || rest.length > 0 || !/^\d{1,3}$/.test(bits) || Number(bits) > (family === 4 ? 32 : 128)
+  })
+  if (bad !== undefined) throw new Error(`must be addresses or CIDRs with commas between, not "${bad}"`)
+  return cidrs
 }
