@@ -11,7 +11,7 @@ const everyMs = 1_000
  */
 export class KeyWatch implements KeyWatcher {
   readonly #live: { readonly current: Tables | null }
-  readonly #watched = new Map<Exchange, (reason: ErrorCode) => void>()
+  readonly #watched = new Map<string, Map<Exchange, (reason: ErrorCode) => void>>()
   #timer: NodeJS.Timeout | null = null
 
   constructor(live: { readonly current: Tables | null }) {
@@ -20,33 +20,39 @@ export class KeyWatch implements KeyWatcher {
 
   /** Until `forget`. An exchange without a key is not watched. @param end must end it */
   watch(exchange: Exchange, end: (reason: ErrorCode) => void): void {
-    if (exchange.keyId === null) return
-    this.#watched.set(exchange, end)
+    const { keyId } = exchange
+    if (keyId === null) return
+    const ofKey = this.#watched.get(keyId)
+    if (ofKey === undefined) this.#watched.set(keyId, new Map([[exchange, end]]))
+    else ofKey.set(exchange, end)
     this.#timer ??= setInterval(() => this.allKeysChanged(), everyMs).unref()
   }
 
   forget(exchange: Exchange): void {
-    if (!this.#watched.delete(exchange) || this.#watched.size > 0 || this.#timer === null) return
+    const ofKey = this.#watched.get(exchange.keyId ?? '')
+    if (ofKey === undefined || !ofKey.delete(exchange) || ofKey.size > 0) return
+    this.#watched.delete(exchange.keyId ?? '')
+    if (this.#watched.size > 0 || this.#timer === null) return
     clearInterval(this.#timer)
     this.#timer = null
   }
 
   keyChanged(id: string): void {
-    this.#check(id)
+    const tables = this.#live.current
+    if (tables !== null && this.#watched.has(id)) this.#check(tables, id, Date.now())
   }
 
   allKeysChanged(): void {
-    this.#check(null)
-  }
-
-  #check(keyId: string | null): void {
     const tables = this.#live.current
     if (tables === null) return
     const nowMs = Date.now()
-    for (const [exchange, end] of this.#watched) {
-      if (keyId !== null && exchange.keyId !== keyId) continue
-      const reason = reasonAgainst(tables, exchange.keyId!, nowMs)
-      if (reason === null) continue
+    for (const id of this.#watched.keys()) this.#check(tables, id, nowMs)
+  }
+
+  #check(tables: Tables, keyId: string, nowMs: number): void {
+    const reason = reasonAgainst(tables, keyId, nowMs)
+    if (reason === null) return
+    for (const [exchange, end] of this.#watched.get(keyId) ?? []) {
       this.forget(exchange)
       end(reason)
     }

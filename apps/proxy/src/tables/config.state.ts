@@ -45,6 +45,7 @@ export class ConfigState {
   #routes: RouteTable = compileRoutes([])
   #upstreams: ReadonlyMap<string, Upstream>
   #isRouteTableOld = true
+  #areUpstreamsOld = true
 
   /** @param upstreams what the state before has, so that unchanged upstreams keep their connections. */
   constructor(
@@ -117,13 +118,18 @@ export class ConfigState {
   *#compiling(): Generator<undefined, void, undefined> {
     if (!this.#isRouteTableOld) return
     this.#isRouteTableOld = false
+    const areUpstreamsOld = this.#areUpstreamsOld
+    this.#areUpstreamsOld = false
     try {
-      const upstreams = buildUpstreams(this.#upstreamConfigs.values(), this.#upstreams, this.#sealer, this.#reach)
-      this.#routes = yield* compileRoutesInSlices([...this.#routeConfigs.values()])
+      const upstreams = areUpstreamsOld
+        ? buildUpstreams(this.#upstreamConfigs.values(), this.#upstreams, this.#sealer, this.#reach)
+        : this.#upstreams
+      this.#routes = yield* compileRoutesInSlices([...this.#routeConfigs.values()], this.#routes)
       this.#upstreams = upstreams
       this.#problems.delete('routes')
     } catch (error) {
       this.#isRouteTableOld = true
+      this.#areUpstreamsOld ||= areUpstreamsOld
       this.#problems.set('routes', messageOf(error))
     }
   }
@@ -157,6 +163,7 @@ export class ConfigState {
       case 'upstream':
         this.#upstreamConfigs.set(item.value.id, item.value)
         this.#isRouteTableOld = true
+        this.#areUpstreamsOld = true
         break
       case 'route':
         this.#routeConfigs.set(item.value.id, item.value)
@@ -188,7 +195,9 @@ export class ConfigState {
         this.listener?.keyChanged(id)
         break
       case 'upstream':
-        this.#isRouteTableOld = this.#upstreamConfigs.delete(id) || this.#isRouteTableOld
+        if (!this.#upstreamConfigs.delete(id)) break
+        this.#isRouteTableOld = true
+        this.#areUpstreamsOld = true
         break
       case 'route':
         this.#isRouteTableOld = this.#routeConfigs.delete(id) || this.#isRouteTableOld

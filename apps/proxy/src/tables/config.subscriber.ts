@@ -68,6 +68,8 @@ export class ConfigSubscriber implements Closeable {
   /** A gap that no snapshot bridges yet. */
   #isWaiting = false
   #copied: SnapshotPointer | null = null
+  /** One copy at a time; never rejects. */
+  #copying = Promise.resolve()
   /** The feed has given all that it had. */
   #hasAll = false
 
@@ -96,6 +98,7 @@ export class ConfigSubscriber implements Closeable {
     this.#follow += 1
     await this.#following?.close()
     await this.#syncing
+    await this.#copying
   }
 
   async #loadFromDisk(): Promise<void> {
@@ -113,6 +116,7 @@ export class ConfigSubscriber implements Closeable {
   /** Builds the snapshot aside and goes live with it. @throws when it is not usable; everything stays as it was then. */
   async #load({ pointer, body }: Snapshot, isFromFeed: boolean): Promise<void> {
     const { sealer, reach = null, live, log } = this.#options
+    await this.#copying
     const copy = isFromFeed ? await this.#beginCopy(pointer) : null
     try {
       const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer, reach)
@@ -132,7 +136,8 @@ export class ConfigSubscriber implements Closeable {
       throw error
     }
     log.info({ epoch: pointer.epoch, revision: pointer.revision }, 'configuration loaded')
-    await this.#commitCopy(copy, pointer)
+    // A disk may take seconds: nobody waits for it.
+    this.#copying = this.#commitCopy(copy, pointer)
   }
 
   /** (Re)starts the stream of changes behind what was seen. */
@@ -256,7 +261,7 @@ export class ConfigSubscriber implements Closeable {
   #onSnapshot(pointer: SnapshotPointer): void {
     const state = this.#state
     if (!this.#isNewer(pointer)) {
-      if (this.#copied?.sha256 !== pointer.sha256) void this.#copyNewest()
+      this.#copying = this.#copying.then(() => this.#copyNewest(pointer))
     } else if (state === null || this.#isWaiting || pointer.epoch !== state.epoch) {
       this.#sync('a newer snapshot')
     } else {
@@ -302,15 +307,16 @@ export class ConfigSubscriber implements Closeable {
     return this.#state === null || pointer.epoch !== this.#state.epoch || pointer.revision > this.#seen
   }
 
-  async #copyNewest(): Promise<void> {
+  async #copyNewest({ sha256 }: SnapshotPointer): Promise<void> {
     const { feed, log } = this.#options
+    if (this.#copied?.sha256 === sha256 || this.#closing.signal.aborted) return
     try {
       const snapshot = await feed.latestSnapshot()
       if (snapshot === null || snapshot.pointer.epoch !== this.#state?.epoch) return
       const copy = await this.#beginCopy(snapshot.pointer)
       if (copy === null) return
       try {
-        await readSnapshot(snapshot.pointer, copy.keep(snapshot.body), null)
+        await readSnapshot(snapshot.pointer, copy.keep(this.#untilClosing(snapshot.body)), null)
       } catch (error) {
         await copy.discard()
         throw error
@@ -318,6 +324,13 @@ export class ConfigSubscriber implements Closeable {
       await this.#commitCopy(copy, snapshot.pointer)
     } catch (error) {
       log.warn({ err: error }, 'the newest snapshot could not be copied to disk')
+    }
+  }
+
+  async *#untilClosing(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of body) {
+      this.#closing.signal.throwIfAborted()
+      yield chunk
     }
   }
 

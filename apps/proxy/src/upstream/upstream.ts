@@ -121,7 +121,8 @@ export function buildUpstreams(
   const upstreams = new Map<string, Upstream>()
   for (const config of configs) {
     const known = previous.get(config.id)
-    const isSame = known !== undefined && JSON.stringify(known.config) === JSON.stringify(config)
+    const isSame =
+      known !== undefined && (known.config === config || JSON.stringify(known.config) === JSON.stringify(config))
     try {
       upstreams.set(config.id, isSame ? known : new Upstream(config, sealer, reach))
     } catch (error) {

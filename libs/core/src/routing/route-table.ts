@@ -7,7 +7,7 @@ import type { HostPattern } from './host-pattern.ts'
 import { createPathNode, insertRoute, joinChains, searchPath, type PathNode, type RankedRoute } from './path-tree.ts'
 import { compileRegex, type WholeRegex } from './regex.ts'
 import { compareRoutes } from './route-order.ts'
-import { sortInSlices } from './sort-in-slices.ts'
+import { mergeInSlices, sortInSlices } from './sort-in-slices.ts'
 
 export interface RouteMatch {
   readonly route: RankedRoute
@@ -74,20 +74,62 @@ function hostKey(host: HostPattern): string {
 
 /** Routes between two yields: some milliseconds. */
 const sliceRoutes = 500
+/** A regex takes as long to compile as so many routes without, a transform as so many. */
+const regexRoutes = 25
+const transformRoutes = 5
+
+function workOf({ hostMatch, pathMatch, headers, requestTransform, responseTransform }: RouteConfig): number {
+  const regexes =
+    Number(hostMatch === 'regex') +
+    Number(pathMatch === 'regex') +
+    headers.filter(({ match }) => match === 'regex').length
+  const transforms = Number(requestTransform !== null) + Number(responseTransform !== null)
+  return 1 + regexes * regexRoutes + transforms * transformRoutes
+}
+
+/** What is compiled and in order already of the routes that are wanted, and the others. */
+function* splitInSlices(
+  routes: Iterable<RouteConfig>,
+  before: RouteTable | null,
+): Generator<undefined, { kept: CompiledRoute[]; others: Set<RouteConfig> }, undefined> {
+  const others = new Set<RouteConfig>()
+  let seen = 0
+  for (const route of routes) {
+    if (route.enabled) others.add(route)
+    if (++seen % (sliceRoutes * 8) === 0) yield
+  }
+  const kept: CompiledRoute[] = []
+  for (const route of before?.routes ?? []) {
+    if (others.delete(route.config)) kept.push(route)
+    if (++seen % (sliceRoutes * 8) === 0) yield
+  }
+  return { kept, others }
+}
 
 /**
  * The table of all enabled routes; disabled ones are not looked at. Yields every few milliseconds, so that a caller with
  * other work can do some of it in between.
+ *
+ * @param before a table of some of the very same objects, which need not be compiled and sorted again
  * @throws RouteCompileError for the first route that does not compile; no table then, so that the caller keeps its own.
  */
-export function* compileRoutesInSlices(routes: readonly RouteConfig[]): Generator<undefined, RouteTable, undefined> {
+export function* compileRoutesInSlices(
+  routes: Iterable<RouteConfig>,
+  before: RouteTable | null = null,
+): Generator<undefined, RouteTable, undefined> {
+  const { kept, others } = yield* splitInSlices(routes, before)
   const compiled: CompiledRoute[] = []
-  for (const route of routes) {
-    if (!route.enabled) continue
+  let work = 0
+  for (const route of others) {
+    work += workOf(route)
+    if (work > sliceRoutes && compiled.length > 0) {
+      yield
+      work = workOf(route)
+    }
     compiled.push(compileRoute(route))
-    if (compiled.length % sliceRoutes === 0) yield
   }
-  const sorted = yield* sortInSlices(compiled, compareRoutes, sliceRoutes * 4)
+  const fresh = yield* sortInSlices(compiled, compareRoutes, sliceRoutes * 4)
+  const sorted = yield* mergeInSlices(kept, fresh, compareRoutes, sliceRoutes * 4)
   const ranked: RankedRoute[] = []
   const trees: HostTrees = { exact: new Map(), wildcard: new Map(), regex: new Map(), any: new Map() }
   for (const [rank, route] of sorted.entries()) {

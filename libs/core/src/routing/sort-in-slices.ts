@@ -15,14 +15,15 @@ export function* sortInSlices<T>(
     const longer: T[][] = []
     for (let i = 0; i < runs.length; i += 2) {
       const [left, right] = [runs[i]!, runs[i + 1]]
-      longer.push(right === undefined ? left : yield* merge(left, right, compare, sliceMax))
+      longer.push(right === undefined ? left : yield* mergeInSlices(left, right, compare, sliceMax))
     }
     runs = longer
   }
   return runs[0] ?? []
 }
 
-function* merge<T>(
+/** Two sorted lists as one; of equal items those of `left` first. Yields after every `sliceMax` items. */
+export function* mergeInSlices<T>(
   left: readonly T[],
   right: readonly T[],
   compare: (a: T, b: T) => number,

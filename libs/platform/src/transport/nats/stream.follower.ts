@@ -1,10 +1,13 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as immediate, setTimeout as delay } from 'node:timers/promises'
 import { DeliverPolicy, jetstream, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
 import { backoffMs, throttled } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 import type { NatsLink } from './nats.link.ts'
+
+/** Of messages that may be looked at in one turn of the event loop: a millisecond of JSON. */
+const turnBytes = 128 * 1024
 
 /**
  * Delivers the messages of a stream's subject in order, from the first that the stream holds, through lost connections
@@ -80,7 +83,14 @@ export class StreamFollower implements Closeable {
     this.#messages = messages
     if (this.#closing.signal.aborted) messages.stop()
     const watching = stopAtReset(messages)
+    let bytes = 0
     for await (const message of messages) {
+      // A large change comes in many messages at once, which the client holds: without a pause they would be one turn.
+      bytes += message.data.byteLength
+      if (bytes > turnBytes) {
+        bytes = 0
+        await immediate()
+      }
       this.#lastSeq = message.seq
       this.onMessage(message)
       if (isBehind && (message.seq >= state.last_seq || message.info.pending === 0)) {
