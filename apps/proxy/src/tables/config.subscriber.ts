@@ -67,6 +67,8 @@ export class ConfigSubscriber implements Closeable {
   readonly #staleEpochs = new Set<string>()
   /** A gap that no snapshot bridges yet. */
   #isWaiting = false
+  /** SHA-256 of a snapshot with items that are not usable here. */
+  #notBetter = ''
   #copied: SnapshotPointer | null = null
   /** One copy at a time; never rejects. */
   #copying = Promise.resolve()
@@ -122,7 +124,7 @@ export class ConfigSubscriber implements Closeable {
       const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer, reach)
       await readSnapshot(pointer, copy === null ? body : copy.keep(body), state)
       await state.compileInTurns()
-      if (state.problem !== null) throw new Error(`snapshot ${pointer.revision}: ${state.problem}`)
+      if (state.problem !== null) throw new UnusableItemsError(pointer, state.problem)
       this.#state = state
       this.#seen = pointer.revision
       this.#applied = pointer.revision
@@ -151,13 +153,14 @@ export class ConfigSubscriber implements Closeable {
     }
     await this.#following?.close()
     const isCurrent = (): boolean => follow === this.#follow
-    this.#following = await this.#options.feed.follow(this.#seen, {
+    const following = await this.#options.feed.follow(this.#seen, {
       onChange: (message) => isCurrent() && this.#onChange(message),
       onSnapshot: (pointer) => isCurrent() && this.#onSnapshot(pointer),
       onConnected: (connected) => isCurrent() && this.#onConnected(connected),
       onCaughtUp: () => isCurrent() && this.#caughtUp(),
     })
-    if (this.#closing.signal.aborted) await this.#following.close()
+    if (isCurrent()) this.#following = following
+    else await following.close()
   }
 
   #onConnected(connected: boolean): void {
@@ -195,6 +198,11 @@ export class ConfigSubscriber implements Closeable {
     this.#queue.push({ items, next: 0 })
     this.#seen = message.revision
     if (!this.#isApplying) this.#apply()
+    if (this.#isWaiting) {
+      // What was missing came late: what it held up lies behind it, or came before it and is read again.
+      this.#isWaiting = false
+      void this.#resume().catch((error: unknown) => this.#report('the configuration feed cannot be followed', error))
+    }
   }
 
   /** The items of a revision when its last part is there, else null. */
@@ -261,8 +269,9 @@ export class ConfigSubscriber implements Closeable {
   #onSnapshot(pointer: SnapshotPointer): void {
     const state = this.#state
     if (!this.#isNewer(pointer)) {
-      this.#copying = this.#copying.then(() => this.#copyNewest(pointer))
-    } else if (state === null || this.#isWaiting || pointer.epoch !== state.epoch) {
+      // The copy is of the last one that was good here.
+      if (state?.problem === null) this.#copying = this.#copying.then(() => this.#copyNewest(pointer))
+    } else if (state === null || this.#isWaiting || pointer.epoch !== state.epoch || state.problem !== null) {
       this.#sync('a newer snapshot')
     } else {
       // Its changes are on their way, unless the stream was trimmed in front of us and nothing came since.
@@ -298,13 +307,21 @@ export class ConfigSubscriber implements Closeable {
         return await this.#resume()
       } catch (error) {
         this.#report(`no fresh snapshot for ${reason}`, error)
+        if (error instanceof UnusableItemsError && this.#state?.epoch === error.pointer.epoch) {
+          this.#notBetter = error.pointer.sha256
+          return await this.#resume()
+        }
         await delay(backoffMs(attempt), null, { signal: this.#closing.signal }).catch(() => {})
       }
     }
   }
 
   #isNewer(pointer: SnapshotPointer): boolean {
-    return this.#state === null || pointer.epoch !== this.#state.epoch || pointer.revision > this.#seen
+    const state = this.#state
+    if (state === null || pointer.epoch !== state.epoch) return true
+    if (pointer.sha256 === this.#notBetter) return false
+    // One that holds all that was seen may repair what is not usable of it.
+    return pointer.revision > this.#seen || (state.problem !== null && pointer.revision === this.#seen)
   }
 
   async #copyNewest({ sha256 }: SnapshotPointer): Promise<void> {
@@ -357,5 +374,17 @@ export class ConfigSubscriber implements Closeable {
     if (this.#closing.signal.aborted) return
     this.#options.log.warn({ err: error }, what)
     this.#options.live.report(`${what}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** A snapshot that came as it was made, with something that this worker cannot use. */
+class UnusableItemsError extends Error {
+  override readonly name = 'UnusableItemsError'
+
+  constructor(
+    readonly pointer: SnapshotPointer,
+    problem: string,
+  ) {
+    super(`snapshot ${pointer.revision}: ${problem}`)
   }
 }

@@ -20,6 +20,7 @@ export async function lastBehind(
     if (isStreamNotFound(error)) return 0
     throw error
   }
+  if (state.messages === 0) return 0
   let low = state.first_seq - 1
   let high = state.last_seq
   while (low < high) {
@@ -31,9 +32,10 @@ export async function lastBehind(
   return low >= state.first_seq ? low : 0
 }
 
-/** Epochs that neither snapshot belongs to came before both. */
+/** Epochs that neither snapshot belongs to came before both. What is no change of ours says nothing of where it stands. */
 function isBehind(messageId: string, older: SnapshotPointer, newest: SnapshotPointer): boolean {
   const [epoch, revision] = messageId.split(':')
+  if (revision === undefined) return false
   if (epoch === older.epoch) return Number(revision) <= older.revision
   return epoch !== newest.epoch
 }
