@@ -81,7 +81,7 @@ async function start({ ports, path, keys, perSecond }: PacedOrder): Promise<void
 
 /** What was measured since the last report. */
 function report(): PacedReport {
-  const sorted = Float64Array.from(latenciesMs).sort()
+  const sorted = Float64Array.from(latenciesMs).toSorted()
   const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
   const result = { requests: sorted.length, statuses, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) }
   latenciesMs = []

@@ -17,6 +17,8 @@ import { readSnapshot } from './snapshot.reader.ts'
 
 /** Of one turn of the event loop: a key takes some microseconds, a plan or an owner less. */
 const itemsPerTurn = 500
+/** How long a feed may take to answer at a start; then the copy on disk is loaded while it does. */
+const feedMs = 250
 /** How long a worker waits at its start for the changes behind its snapshot, should the feed not say that these are all. */
 const behindMsMax = 10_000
 /** How long changes may take to arrive after a snapshot that holds them; then the snapshot is loaded instead. */
@@ -82,9 +84,11 @@ export class ConfigSubscriber implements Closeable {
   /** Resolves when there are tables, or when neither feed nor disk has any yet. Goes on in the background, for ever. */
   async start(): Promise<void> {
     let isFromFeed = false
+    const asked = this.#options.feed.latestSnapshot()
     try {
-      const snapshot = await this.#options.feed.latestSnapshot()
-      if (snapshot !== null) await this.#load(snapshot, true)
+      if (!(await isSettledWithin(asked, feedMs))) await this.#loadFromDisk()
+      const snapshot = await asked
+      if (snapshot !== null && this.#isNewer(snapshot.pointer)) await this.#load(snapshot, true)
       isFromFeed = snapshot !== null
     } catch (error) {
       this.#report('the configuration feed gives no snapshot', error)
@@ -375,6 +379,14 @@ export class ConfigSubscriber implements Closeable {
     this.#options.log.warn({ err: error }, what)
     this.#options.live.report(`${what}: ${error instanceof Error ? error.message : String(error)}`)
   }
+}
+
+async function isSettledWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = promise.then(
+    () => true,
+    () => true,
+  )
+  return Promise.race([settled, delay(ms, false)])
 }
 
 /** A snapshot that came as it was made, with something that this worker cannot use. */

@@ -9,10 +9,10 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError'
 }
 
-/** Of what is unpacked: about a thousand keys, which take a few milliseconds. */
-const chunkBytes = 256 * 1024
+/** Of what is unpacked: some hundred keys, which take a millisecond or two. */
+const chunkBytes = 64 * 1024
 /** Ahead of what is taken in: unpacking is the work of another thread. */
-const unpacking = { chunkSize: chunkBytes, highWaterMark: 4 * chunkBytes }
+const unpacking = { chunkSize: chunkBytes, highWaterMark: 16 * chunkBytes }
 const lineFeed = 0x0a
 
 /** Who takes what a snapshot holds. */
