@@ -16,11 +16,11 @@ export interface BenchProcess {
   pid: number
 }
 
-/** Starts a Node process that talks over its channel, on one core where the system can pin. */
+/** Starts a Node process that talks over its channel, on one core (null: any) where the system can pin. */
 export function startNode(
   file: string,
   args: string[],
-  core: number,
+  core: number | null,
   env: NodeJS.ProcessEnv = process.env,
 ): BenchProcess {
   return startPinned([process.execPath, path.resolve(import.meta.dirname, file), ...args], core, 'inherit', env)
@@ -29,11 +29,11 @@ export function startNode(
 /** Starts any program so. */
 export function startPinned(
   command: string[],
-  core: number,
+  core: number | null,
   output: 'inherit' | 'ignore',
   env: NodeJS.ProcessEnv = process.env,
 ): BenchProcess {
-  const [binary, ...args] = canPin ? ['taskset', '-c', String(core), ...command] : command
+  const [binary, ...args] = canPin && core !== null ? ['taskset', '-c', String(core), ...command] : command
   // taskset replaces itself by the command: the process id is the command's.
   const child = spawn(binary as string, args, { stdio: ['ignore', output, output, 'ipc'], env })
   return { child, pid: child.pid as number }
@@ -70,4 +70,25 @@ export function cpuTime(pid: number): CpuTime {
     .split(' ')
   const seconds = (field: number): number => Number(fields[field]) / ticksPerSecond
   return { total: nanoseconds / 1e9, user: seconds(11), system: seconds(12) }
+}
+
+/** CPU time of a process so far, over all of its threads, in seconds. */
+export function cpuSeconds(pid: number): number {
+  return cpuTime(pid).total
+}
+
+/** The same with its children, those that have ended too. */
+export function cpuSecondsOfTree(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  let seconds = cpuSeconds(pid) + (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+  for (const child of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)) {
+    try {
+      seconds += cpuSecondsOfTree(Number(child))
+    } catch {
+      // It has ended since.
+    }
+  }
+  return seconds
 }

@@ -7,16 +7,20 @@ import { freePort } from './ports.mjs'
 
 const startupMs = 15_000
 
-/** @returns {Promise<{ url: string, stop: () => void }>} a NATS with JetStream that keeps its data in `dir` */
+/** @returns {Promise<{ url: string, pid: number, stop: () => void }>} a NATS with JetStream that keeps its data in `dir` */
 export function startNats(dir) {
   return startServer('nats', 'nats-server', (port) => ['-js', '-a', '127.0.0.1', '-p', String(port), '-sd', dir])
 }
 
-/** @returns {Promise<{ url: string, stop: () => void }>} a Redis that keeps nothing */
-export function startRedis(dir) {
+/**
+ * @param {string} dir
+ * @param {{ keeps?: boolean }} options whether it writes what it has to disk, once a second
+ * @returns {Promise<{ url: string, pid: number, stop: () => void }>}
+ */
+export function startRedis(dir, { keeps = false } = {}) {
   return startServer('redis', 'redis-server', (port) => [
     ...['--bind', '127.0.0.1', '--port', String(port), '--dir', dir],
-    ...['--save', '', '--maxmemory-policy', 'noeviction'],
+    ...['--save', '', '--appendonly', keeps ? 'yes' : 'no', '--maxmemory-policy', 'noeviction'],
   ])
 }
 
@@ -28,7 +32,9 @@ async function startServer(scheme, binary, argsFor) {
     child.on('error', (error) => (output += error.message))
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (data) => (output = (output + data).slice(-4096)))
-    if (await accepts(port, child)) return { url: `${scheme}://127.0.0.1:${port}`, stop: () => child.kill('SIGKILL') }
+    if (await accepts(port, child)) {
+      return { url: `${scheme}://127.0.0.1:${port}`, pid: child.pid, stop: () => child.kill('SIGKILL') }
+    }
     child.kill('SIGKILL')
   }
   throw new Error(`${binary} did not start:\n${output}`)

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { waitFor } from '@apigate/testing'
 import { Clients, type Customer } from './clients.ts'
+import type { Part } from './part.ts'
 import { startChaosSystem, type ChaosSystem } from './system.ts'
 import { judge, type Bound, type Verdict } from './verdict.ts'
 
@@ -13,10 +14,15 @@ export interface ChaosOptions {
   /** The same seed chooses the same parts in the same order. */
   seed: number
   kills: number
+  /** What is broken on purpose, of `faults`. */
+  fault?: string | null
   say: (line: string) => void
 }
 
 type CustomerName = 'busy' | 'free' | 'limited' | 'quota'
+
+/** How often a part was killed and stopped. */
+export type Hits = Record<string, { SIGKILL: number; SIGSTOP: number }>
 
 interface Prepared {
   customers: Customer[]
@@ -31,25 +37,27 @@ const drainTimeoutMs = 90_000
  * Drives load through three proxies while parts of the system are killed or stopped at random, lets it come to rest, and
  * compares what clients got with what the ledger has.
  */
-export async function runChaos({ seed, kills, say }: ChaosOptions): Promise<Verdict> {
+export async function runChaos({ seed, kills, fault = null, say }: ChaosOptions): Promise<Verdict & { hits: Hits }> {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'apigate-chaos-'))
   const logs = path.join(dir, 'logs')
   mkdirSync(logs)
   const upstream = await startUpstream()
   let system: ChaosSystem | null = null
   try {
-    system = await startChaosSystem(dir)
+    system = await startChaosSystem(dir, { fault })
     say(`started ${system.parts.map(({ name }) => name).join(', ')}`)
     const { customers, owners } = await prepare(system, upstream.url)
     const clients = new Clients(system.proxies.map(({ url }) => url))
     const startedAtMs = performance.now()
     clients.start(customers)
-    const redisFaults = await disturb(system, seed, kills, say)
+    const hits = await disturb(system, seed, kills, say)
     await clients.stop()
     const seconds = (performance.now() - startedAtMs) / 1_000
     say(`${clients.attempts.size} requests in ${seconds.toFixed(0)} s; waiting for the ledger`)
     await drain(system)
-    return await judge(system.databaseUrl, clients.attempts, owners, boundsOf(owners, seconds, redisFaults))
+    const redisFaults = hits['redis']!.SIGKILL + hits['redis']!.SIGSTOP
+    const bounds = boundsOf(owners, seconds, redisFaults)
+    return { hits, ...(await judge(system.databaseUrl, clients.attempts, owners, bounds)) }
   } finally {
     await system?.stop()
     await upstream.close()
@@ -113,18 +121,20 @@ export async function prepare(
   return { customers, owners }
 }
 
-/** @returns how often Redis was away. */
-async function disturb(system: ChaosSystem, seed: number, kills: number, say: ChaosOptions['say']): Promise<number> {
+async function disturb(system: ChaosSystem, seed: number, kills: number, say: ChaosOptions['say']): Promise<Hits> {
   const random = mulberry32(seed)
-  let redisFaults = 0
+  const hits: Hits = Object.fromEntries(system.parts.map(({ name }) => [name, { SIGKILL: 0, SIGSTOP: 0 }]))
+  let round: Part[] = []
   await delay(1_000)
   for (let n = 1; n <= kills; n++) {
-    const part = system.parts[Math.floor(random() * system.parts.length)]!
-    const isKill = random() < 0.7
+    if (round.length === 0) round = roundOf(system.parts, random)
+    const part = round.shift()!
+    // Each is killed at least once.
+    const signal = hits[part.name]!.SIGKILL === 0 || random() < 0.7 ? 'SIGKILL' : 'SIGSTOP'
     const awayMs = Math.round(200 + random() * 1_300)
-    say(`${n}/${kills} ${isKill ? 'SIGKILL' : 'SIGSTOP'} ${part.name} for ${awayMs} ms`)
-    if (part.name === 'redis') redisFaults += 1
-    if (isKill) {
+    say(`${n}/${kills} ${signal} ${part.name} for ${awayMs} ms`)
+    hits[part.name]![signal] += 1
+    if (signal === 'SIGKILL') {
       await part.kill()
       await delay(awayMs)
       await part.start()
@@ -135,7 +145,20 @@ async function disturb(system: ChaosSystem, seed: number, kills: number, say: Ch
     }
     await delay(500 + random() * 500)
   }
-  return redisFaults
+  return hits
+}
+
+/** Every part once, in a random order, but one of each kind first: so a short run meets every kind, too. */
+function roundOf(parts: readonly Part[], random: () => number): Part[] {
+  const shuffled = parts.map((part) => ({ part, at: random() })).toSorted((a, b) => a.at - b.at)
+  const kinds = new Set<string>()
+  const [first, then]: Part[][] = [[], []]
+  for (const { part } of shuffled) {
+    const kind = part.name.replace(/-\d$/, '')
+    ;(kinds.has(kind) ? then! : first!).push(part)
+    kinds.add(kind)
+  }
+  return [...first!, ...then!]
 }
 
 /** Until no proxy has an event that the ledger has not acknowledged. */

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { applyMigrations } from '@apigate/platform'
 import { migrationsDir, waitFor } from '@apigate/testing'
 import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.mjs'
 import { freePort } from '../../scripts/ports.mjs'
+import { faults } from './faults/faults.mjs'
 import { partOf, type Part } from './part.ts'
 
 export interface ChaosSystem {
@@ -19,9 +21,19 @@ export interface ChaosSystem {
 }
 
 const root = path.resolve(import.meta.dirname, '../..')
+const injectFile = path.join(import.meta.dirname, 'faults/inject.mjs')
+
+export interface ChaosSystemOptions {
+  drainSeconds?: number
+  /** What is broken on purpose, of `faults`. */
+  fault?: string | null
+}
 
 /** PostgreSQL, NATS, Redis, two control planes of an API and a jobs process each, and three proxies. */
-export async function startChaosSystem(dir: string, drainSeconds = 0): Promise<ChaosSystem> {
+export async function startChaosSystem(
+  dir: string,
+  { drainSeconds = 0, fault = null }: ChaosSystemOptions = {},
+): Promise<ChaosSystem> {
   const parts: Part[] = []
   const logOf = (name: string): string => path.join(dir, `${name}.log`)
   const begin = async (part: Part): Promise<Part> => {
@@ -59,7 +71,9 @@ export async function startChaosSystem(dir: string, drainSeconds = 0): Promise<C
     }
     const node = async (name: string, file: string, more: NodeJS.ProcessEnv, port: number): Promise<Part> => {
       const settings = { ...env, ...more }
-      const args = [path.join(root, file)]
+      const isBroken = fault !== null && name.startsWith(faults[fault]!.part)
+      const inject = isBroken ? ['--import', `${pathToFileURL(injectFile)}?${fault}`] : []
+      const args = [...inject, path.join(root, file)]
       const ready = `http://127.0.0.1:${port}/readyz`
       return begin(partOf({ name, file: process.execPath, args, env: settings, logFile: logOf(name), ready }))
     }

@@ -30,7 +30,7 @@ beforeAll(async () => {
     response.write('first ')
     return releases.push(() => response.end('last'))
   })
-  system = await startChaosSystem(dir, 1)
+  system = await startChaosSystem(dir, { drainSeconds: 1 })
   const rates = { busy: 40, free: 20, limited: 30, quota: 40 }
   ;({ customers, owners } = await prepare(system, upstream.url, rates))
   const { data } = await system.admin('GET', '/api/upstreams')
