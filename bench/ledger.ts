@@ -103,9 +103,9 @@ function ship(dir: string): Promise<Sample> {
   })
 }
 
-async function insertBare(dir: string, n: number): Promise<Sample> {
+async function insertBare(n: number): Promise<Sample> {
   await database.query(`CREATE TABLE bare_${n} (LIKE usage_events INCLUDING DEFAULTS, PRIMARY KEY (created_at, id))`)
-  const inserter = startNode('ledger/insert.ts', [dir, postgres.url, `bare_${n}`], null)
+  const inserter = startNode('ledger/insert.ts', [postgres.url, `bare_${n}`, String(events), String(keys)], null)
   return run('bare insert', inserter, { 'shipper or client': () => cpuSeconds(inserter.pid), PostgreSQL: postgresCpu })
 }
 
@@ -129,13 +129,11 @@ try {
   const samples: Sample[] = []
   const filled: number[] = []
   for (let n = 1; n <= rounds; n++) {
-    const [bareDir, dir] = [folder(`bare-${n}`), folder(`spool-${n}`)]
-    await fill(bareDir)
+    const dir = folder(`spool-${n}`)
     filled.push(await fill(dir))
-    samples.push(await insertBare(bareDir, n), await ship(dir))
+    samples.push(await insertBare(n), await ship(dir))
     for (const { name, seconds } of samples.slice(-2)) console.log(`${name}: ${(events / seconds).toFixed(0)} events/s`)
     await database.query(`DROP TABLE bare_${n}`)
-    rmSync(bareDir, { recursive: true })
   }
   print(samples)
   console.log(`\nInto the spool: ${((median(filled) / events) * 1e6).toFixed(1)} µs per event in the worker.`)

@@ -1,24 +1,21 @@
-import { createLogger } from '@apigate/platform'
 import pg from 'pg'
-import { openUsageSpool } from '../../apps/proxy/src/usage/index.ts'
+import { EventMaker } from './events.ts'
 
 /**
- * Inserts what a spool holds into a bare table by `json_to_recordset`, a thousand rows a statement, on two connections, and
- * nothing else: what the ledger is compared with. Arguments: folder, database, table. Begins at a message.
+ * Inserts the same events into a bare table by `json_to_recordset`, a thousand rows a statement, on two connections, and nothing
+ * else: what the ledger is compared with. Arguments: database, table, events, keys. Begins at a message.
  */
-const [dir = '', databaseUrl = '', table = ''] = process.argv.slice(2)
+const [databaseUrl = '', table = '', events = '0', keys = '0'] = process.argv.slice(2)
 const rowsInStatement = 1_000
 
-const log = createLogger({ name: 'insert', level: 'warn' })
-const spool = await openUsageSpool({
-  ...{ dir, worker: 'bench', segmentBytesMax: 16 << 20, diskBytesMax: 2 ** 36, log },
-})
+const maker = new EventMaker(Number(keys))
 const texts: string[] = []
-const [epoch] = spool.epochs
-if (!epoch) throw new Error('the spool is empty')
-for (let seq = 1; seq <= epoch.unacknowledged.size; seq += rowsInStatement) {
-  const last = Math.min(seq + rowsInStatement - 1, epoch.unacknowledged.size)
-  texts.push((await spool.batchText(epoch, seq, last)) ?? '')
+for (let first = 1; first <= Number(events); first += rowsInStatement) {
+  const batch = Array.from({ length: Math.min(rowsInStatement, Number(events) - first + 1) }, (_, n) => ({
+    id: `evt_bench_1795000000000_${first + n}`,
+    ...maker.make(),
+  }))
+  texts.push(JSON.stringify(batch))
 }
 const columns =
   'id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms, ' +

@@ -6,7 +6,7 @@ import path from 'node:path'
 import type { UsageEvent, WorkerStatus } from '@apigate/contracts'
 import type { ConfigItem, ConfigKind, GroupConfig, PlanConfig, RouteConfig, UpstreamConfig } from '@apigate/core'
 import { createLogger, type FleetBus, type UsageQueue } from '@apigate/platform'
-import { aKey, anUpstream, aPlan, aRoute, aUser, waitFor } from '@apigate/testing'
+import { aKey, anUpstream, aPlan, aRoute, aUser, usageEventsIn, waitFor } from '@apigate/testing'
 import { loadConfig, type ProxyConfig } from '../src/config.ts'
 import { startWorker, type Worker } from '../src/worker.ts'
 import { FakeFeed } from './feed.fake.ts'
@@ -130,7 +130,7 @@ function fakeBus(statuses: WorkerStatus[]): FleetBus {
 function fakeQueue(events: UsageEvent[]): UsageQueue {
   return {
     add(batch) {
-      events.push(...(JSON.parse(batch.events) as UsageEvent[]))
+      events.push(...usageEventsIn(batch))
       return Promise.resolve()
     },
     close: done,

@@ -27,8 +27,10 @@ export const channels = {
 
 /** BullMQ queues. */
 export const queues = {
-  /** `usage-batch.v1`; job id `<worker>_<epoch>_<first>`. */
-  usage: 'apigate-usage',
+  /** `usage-batch.v2`; job id `<worker>_<epoch>_<first>`. */
+  usage: 'apigate-usage-rows',
+  /** `usage-batch.v1`, of older workers. A queue of its own: older ingest processes must not meet what they do not know. */
+  usageV1: 'apigate-usage',
   /** `webhook-slice.v1`; job id `<first delivery>_<lease>`. */
   webhooks: 'apigate-webhook-slices',
 } as const

@@ -1,4 +1,4 @@
-import type { UsageBatch, UsageEvent } from '@apigate/contracts'
+import { usageRow, usageRowColumns, type UsageBatch, type UsageEvent } from '@apigate/contracts'
 
 /** An answer as the proxy records it, before it has a number. */
 export function aUsageDraft(over: Partial<Omit<UsageEvent, 'seq' | 'id'>> = {}): Omit<UsageEvent, 'seq' | 'id'> {
@@ -38,5 +38,35 @@ export const usageEpoch = 1_795_000_000_000
 export function aUsageBatch(events: readonly UsageEvent[], over: Partial<UsageBatch> = {}): UsageBatch {
   const first = events[0]?.seq ?? 1
   const last = events.at(-1)?.seq ?? 1
-  return { v: 1, worker: 'w-1', epoch: usageEpoch, first, last, events: JSON.stringify(events), ...over }
+  const rows = events.map((event) => usageRow(event.seq, event)).join('\n')
+  return { v: 2, worker: 'w-1', epoch: usageEpoch, first, last, rows, ...over }
+}
+
+const numbers = new Set<string>([
+  'seq',
+  'status_code',
+  'latency_ms',
+  'request_bytes',
+  'response_bytes',
+  'metered_units',
+  'config_revision',
+])
+
+/** The events of a batch, as they were before `usageRow`; each with the id that the ledger gives it. */
+export function usageEventsIn({ worker, epoch, rows }: Pick<UsageBatch, 'worker' | 'epoch' | 'rows'>): UsageEvent[] {
+  return rows.split('\n').map((row) => {
+    const event: Record<string, unknown> = {}
+    for (const [n, text] of fieldsOf(row).entries()) {
+      const column = usageRowColumns[n]!
+      event[column] = numbers.has(column) ? Number(text) : text
+    }
+    return { ...event, id: `evt_${worker}_${epoch}_${String(event['seq'])}` } as unknown as UsageEvent
+  })
+}
+
+/** The fields of a composite value of PostgreSQL: null where there is nothing, not even quotes. */
+function fieldsOf(row: string): (string | null)[] {
+  return [...row.slice(1).matchAll(/(?:"((?:[^"\\]|\\.)*)"|([^",()]*))[,)]/gsu)].map(([, quoted, plain]) =>
+    quoted === undefined ? plain || null : quoted.replaceAll(/\\(.)/gsu, '$1'),
+  )
 }

@@ -22,7 +22,7 @@ export const faults = {
     file: '/control-plane/dist/usage-ingest/usage.ledger.sql.js',
     changes: [
       [' AND NOT coalesce(seen @> seq, false)', ''],
-      ['SELECT\n    id, created_at,', "SELECT\n    id || '_' || gen_random_uuid(), created_at,"],
+      ["'evt_' || texts.worker ||", "gen_random_uuid() || 'evt_' || texts.worker ||"],
     ],
   },
   // Shared buckets give whatever they are asked for.

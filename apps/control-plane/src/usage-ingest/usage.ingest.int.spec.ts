@@ -130,7 +130,7 @@ describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (ser
   test('a batch that lies is set aside alone, and never marked; an unsound event alone, and marked', async () => {
     await startIngest()
     await ship(
-      aBatch([anEvent(1), anEvent(2, { path: '/\u0000' })]),
+      aBatch([anEvent(1), anEvent(2, { metered_units: -1 })]),
       aBatch([anEvent(4)], { first: 3, last: 4 }),
       aBatch(eventsOf(5, 6)),
     )
@@ -148,7 +148,7 @@ describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (ser
       await waitFor(async () => {
         const { rowCount } = await database.pool.query(
           `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-           WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%json_to_recordset%'`,
+           WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%usage_row_v2%'`,
         )
         return rowCount
       })

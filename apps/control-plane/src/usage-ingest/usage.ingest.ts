@@ -1,6 +1,7 @@
 import type { UsageBatch } from '@apigate/contracts'
 import {
   consumeUsageBatches,
+  consumeUsageBatchesV1,
   openFleetBus,
   readLedgerUnits,
   RefusedBatchError,
@@ -13,13 +14,15 @@ import {
 } from '@apigate/platform'
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
 import type { Database } from '../persistence/index.ts'
+import { rowsOfV1 } from './usage.batch.v1.ts'
 import { UsageLedger } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
 import { raiseThresholds } from './usage.thresholds.ts'
 import { tidyLedger } from './usage.upkeep.ts'
 
-/** The ledger writes those that wait together. */
-const batchesAtOnce = 24
+/** The ledger writes those that wait together; as many again are fetched meanwhile. */
+const batchesAtOnce = 96
+const batchesAtOnceV1 = 4
 /** Partitions are made two months ahead; looking more often than daily makes up for a database that was away. */
 const upkeepEveryMs = 3_600_000
 /** For thresholds that were reached when whoever wrote them ended before it told of them. */
@@ -41,8 +44,12 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #log: Logger
   readonly #ledger: UsageLedger
   readonly #retentionMonths: number
-  #running: { bus: FleetBus; consumer: Closeable; seeder: QuotaCountSeeder | null; timers: NodeJS.Timeout[] } | null =
-    null
+  #running: {
+    bus: FleetBus
+    consumers: Closeable[]
+    seeder: QuotaCountSeeder | null
+    timers: NodeJS.Timeout[]
+  } | null = null
 
   constructor(database: Database, config: TransportConfig & { usageRetentionMonths: number }, log: Logger) {
     this.#database = database
@@ -62,7 +69,12 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
     }
     this.#running = {
       bus,
-      consumer: consumeUsageBatches(this.#transport, this.#log, ingest, { concurrency: batchesAtOnce }),
+      consumers: [
+        consumeUsageBatches(this.#transport, this.#log, ingest, { concurrency: batchesAtOnce }),
+        consumeUsageBatchesV1(this.#transport, this.#log, async (batch) => ingest(rowsOfV1(batch)), {
+          concurrency: batchesAtOnceV1,
+        }),
+      ],
       // Workers that share limits in Redis ask the ledger for what it counts.
       seeder: seedQuotaCounts(this.#transport, this.#log, (periods) => readLedgerUnits(this.#database.pool, periods)),
       timers: [
@@ -85,7 +97,7 @@ export class UsageIngest implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     if (!this.#running) return
     for (const timer of this.#running.timers) clearInterval(timer)
-    await Promise.all([this.#running.consumer.close(), this.#running.seeder?.close()])
+    await Promise.all([...this.#running.consumers.map((consumer) => consumer.close()), this.#running.seeder?.close()])
     await this.#running.bus.close()
   }
 

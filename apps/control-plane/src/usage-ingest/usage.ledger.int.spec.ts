@@ -161,27 +161,31 @@ describe('a batch that cannot be true is refused whole', () => {
     'an event is there twice': aUsageBatch([aUsageEvent(1), aUsageEvent(1), aUsageEvent(2)], { last: 3 }),
     'events are out of order': aUsageBatch([aUsageEvent(2), aUsageEvent(1)], { first: 1, last: 2 }),
     'no events': aUsageBatch([], { first: 1, last: 1 }),
-    'an id of another worker': aUsageBatch([aUsageEvent(1, { id: `evt_w-2_${usageEpoch}_1` })]),
-    'an id of another sequence': aUsageBatch([aUsageEvent(1, { id: `evt_w-1_${usageEpoch}_2` })]),
-    'not JSON': aUsageBatch(events(1, 1), { events: '[{' }),
-    'not an array': aUsageBatch(events(1, 1), { events: '{}' }),
-    'not objects': aUsageBatch(events(1, 1), { events: '[1]' }),
+    'no rows': aUsageBatch(events(1, 1), { rows: 'nothing' }),
+    JSON: aUsageBatch(events(1, 1), { rows: JSON.stringify(events(1, 1)) }),
+    'the end of a batch within': aUsageBatch(events(1, 2), {
+      rows: aUsageBatch(events(1, 2)).rows.replace('\n', '\u001e'),
+    }),
+  }
+  const aRow = (...[from, to]: [string, string]): UsageBatch => {
+    const { rows, ...batch } = aUsageBatch(events(1, 1, { metered_units: 77 }))
+    expect(rows).toContain(from)
+    return { ...batch, rows: rows.replace(from, to) }
   }
   const unsound: Record<string, UsageBatch> = {
-    'NUL in text': aUsageBatch([aUsageEvent(1, { path: '/\u0000' })]),
-    'half a surrogate pair': aUsageBatch([aUsageEvent(1, { path: '/\ud800' })]),
+    'NUL in text': aRow('/things', '/\u0000things'),
+    'too many fields': aRow(',77,', ',77,,'),
+    'too few fields': aRow(',77,', ','),
+    'an open end': aRow(')', ''),
+    'an open quotation mark': aRow('/things', '"/things'),
     'a negative count': aUsageBatch([aUsageEvent(1, { metered_units: -1 })]),
     'negative bytes': aUsageBatch([aUsageEvent(1, { request_bytes: -1 })]),
     'a fraction': aUsageBatch([aUsageEvent(1, { metered_units: 0.5 })]),
     'units beyond the bound': aUsageBatch([aUsageEvent(1, { metered_units: 1e13 })]),
-    'a number beyond bigint': aUsageBatch(events(1, 1), {
-      events: JSON.stringify(events(1, 1)).replace('"metered_units":1', '"metered_units":99999999999999999999'),
-    }),
-    'text for a number': aUsageBatch(events(1, 1), {
-      events: JSON.stringify(events(1, 1)).replace('"status_code":200', '"status_code":"ok"'),
-    }),
+    'a number beyond bigint': aRow(',77,', ',99999999999999999999,'),
+    'text for a number': aRow(',200,', ',ok,'),
     'a status that is none': aUsageBatch([aUsageEvent(1, { status_code: 0 })]),
-    'no method': aUsageBatch(events(1, 1), { events: JSON.stringify([{ ...aUsageEvent(1), method: null }]) }),
+    'no method': aRow(',GET,', ',,'),
     'a time that is none': aUsageBatch([aUsageEvent(1, { created_at: 'soon' })]),
     'a time without end': aUsageBatch([aUsageEvent(1, { created_at: 'infinity' })]),
   }
@@ -194,7 +198,7 @@ describe('a batch that cannot be true is refused whole', () => {
 
   test('but for the unsound events of a large batch, which are set aside alone', async () => {
     const bad = new Set([17, 18, 400])
-    const mixed = range(1, 1000).map((seq) => aUsageEvent(seq, bad.has(seq) ? { path: '/\u0000' } : {}))
+    const mixed = range(1, 1000).map((seq) => aUsageEvent(seq, bad.has(seq) ? { metered_units: -1 } : {}))
     const written = await ledger.write(aUsageBatch(mixed))
     expect(written).toMatchObject({ inserted: 997, mark: { first: 1, seq: 1000 } })
     expect(await rows('SELECT seq::int FROM usage_refused ORDER BY seq')).toEqual([...bad].map((seq) => ({ seq })))

@@ -1,5 +1,8 @@
 import { usageBounds } from '@apigate/contracts'
 
+/** Between the rows of two batches; no row holds a control character. */
+export const rowsSeparator = '\u001e'
+
 /** Units beyond the quota. */
 const overage = (units: string, quota: string): string =>
   `CASE WHEN ${quota} > 0 THEN greatest(0, ${units} - ${quota}) ELSE 0 END`
@@ -97,43 +100,40 @@ const sumsOfInserted = `), hours AS MATERIALIZED (
  * Batches into the ledger, in one statement and so in one transaction and one round trip. Several at once, because the sums
  * of a busy key are then written once for all of them.
  *
- * Parameters, an element for each batch: the events' JSON texts as they came, worker, epoch, first, last. A row for each
- * comes back, in their order: `is_sound` (false: nothing of it was written), the range of the worker's epoch that is in the
+ * Parameters: the batches' rows as they came, with `rowsSeparator` between batches, and an element for each batch: worker,
+ * epoch, first, last. A row for each comes back, in their order: `is_sound` (false: nothing of it was written), the range of the worker's epoch that is in the
  * ledger around it, and of all of them `inserted` and `is_to_raise`.
  *
  * - What is counted is what was inserted (RETURNING), so that sums and events cannot part. Repeats are left out twice:
  *   by `seen`, which outlives the partitions of old months, and by the primary key, which also holds against a batch
  *   that another consumer writes at this moment.
- * - Events are inserted in sequence order, for the same reason as sums in key order.
+ * - Events are inserted in the order of the batches, which is to be that of their numbers, for the same reason as sums in key
+ *   order.
  */
 export const ingestStatement = `
 WITH texts AS MATERIALIZED (
   SELECT given.*, (SELECT seen FROM usage_marks AS held WHERE held.worker = given.worker AND held.epoch = given.epoch)
-  FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
-    AS given(events, worker, epoch, first, last, n)
+  FROM unnest(string_to_array($1, '${rowsSeparator}'), $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
+    AS given(rows, worker, epoch, first, last, n)
 ), batch AS MATERIALIZED (
-  SELECT texts.n, texts.worker, texts.epoch, texts.first, texts.seen, event.*
-  FROM texts, ROWS FROM (json_to_recordset(texts.events::json) AS (
-    seq bigint, id text, created_at timestamptz(3), user_id text, group_id text, api_key_id text, plan_id text,
-    route_id text, upstream_id text, method text, path text, status_code integer, latency_ms integer,
-    request_bytes bigint, response_bytes bigint, metered_units bigint, error_code text, metering_error text,
-    request_id text, config_revision bigint, client_ip text,
-    trace_id text)) WITH ORDINALITY AS event
+  SELECT texts.n, texts.first, texts.seen, 'evt_' || texts.worker || '_' || texts.epoch || '_' || event.seq AS id, event.*
+  FROM texts, unnest(string_to_array(texts.rows, E'\\n')::usage_row_v2[]) WITH ORDINALITY AS event
 ), soundness AS MATERIALIZED (
   SELECT texts.n, texts.worker, texts.epoch, texts.first, texts.last,
-    count(ordinality) = texts.last - texts.first + 1 AND bool_and(coalesce(
-    seq = batch.first + ordinality - 1
-    AND id = 'evt_' || batch.worker || '_' || batch.epoch || '_' || seq
-    AND created_at >= '2000-01-01Z' AND created_at < '2200-01-01Z'
-    AND status_code BETWEEN 100 AND 599
-    AND latency_ms >= 0
-    AND request_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
-    AND response_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
-    AND metered_units BETWEEN 0 AND ${usageBounds.meteredUnitsMax}
-    AND config_revision >= 0
-    AND method IS NOT NULL AND path IS NOT NULL AND request_id IS NOT NULL, false)) AS is_sound
-  FROM texts LEFT JOIN batch ON batch.n = texts.n
-  GROUP BY 1, 2, 3, 4, 5
+    coalesce(held.events = texts.last - texts.first + 1 AND held.are_sound, false) AS is_sound
+  FROM texts LEFT JOIN (
+    SELECT n, count(*) AS events, bool_and(coalesce(
+      seq = first + ordinality - 1
+      AND created_at >= '2000-01-01Z' AND created_at < '2200-01-01Z'
+      AND status_code BETWEEN 100 AND 599
+      AND latency_ms >= 0
+      AND request_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
+      AND response_bytes BETWEEN 0 AND ${usageBounds.bytesMax}
+      AND metered_units BETWEEN 0 AND ${usageBounds.meteredUnitsMax}
+      AND config_revision >= 0
+      AND method IS NOT NULL AND path IS NOT NULL AND request_id IS NOT NULL, false)) AS are_sound
+    FROM batch GROUP BY n
+  ) AS held USING (n)
 ), inserted AS (
   INSERT INTO usage_events (
     id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
@@ -145,17 +145,20 @@ WITH texts AS MATERIALIZED (
     trace_id
   FROM batch
   WHERE n IN (SELECT n FROM soundness WHERE is_sound) AND NOT coalesce(seen @> seq, false)
-  ORDER BY worker, epoch, seq
+  ORDER BY n, seq
   ON CONFLICT DO NOTHING
   RETURNING created_at, user_id, group_id, api_key_id, route_id, status_code, request_bytes, response_bytes, metered_units
 ${sumsOfInserted}, mark AS (
   INSERT INTO usage_marks AS held (worker, epoch, seen)
-  SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM soundness WHERE is_sound GROUP BY 1, 2 ORDER BY 1, 2
+  SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM soundness
+  -- Behind the events: who writes others of this worker would wait for the row from here to the end.
+  WHERE is_sound AND (SELECT count(*) FROM inserted) >= 0
+  GROUP BY 1, 2 ORDER BY 1, 2
   ON CONFLICT (worker, epoch) DO UPDATE SET seen = held.seen + excluded.seen, updated_at = now()
   RETURNING worker, epoch, seen
 )
 SELECT
-  coalesce(soundness.is_sound, false) AS is_sound, (SELECT count(*)::integer FROM inserted) AS inserted,
+  soundness.is_sound, (SELECT count(*)::integer FROM inserted) AS inserted,
   (SELECT coalesce(bool_or(is_to_raise), false) FROM periods) AS is_to_raise, lower(around)::text AS mark_first,
   (upper(around) - 1)::text AS mark_last
 FROM soundness

@@ -2,7 +2,7 @@ import type { UsageBatch, UsageMark } from '@apigate/contracts'
 import { RefusedBatchError } from '@apigate/platform'
 import { DatabaseError } from 'pg'
 import type { Database } from '../persistence/index.ts'
-import { ingestStatement, meterStatement, refuseStatement } from './usage.ledger.sql.ts'
+import { ingestStatement, meterStatement, refuseStatement, rowsSeparator } from './usage.ledger.sql.ts'
 import { raiseThresholds } from './usage.thresholds.ts'
 
 interface MarkRow {
@@ -42,7 +42,7 @@ const refusedTextMax = 100_000
 
 /** More at once would wait for each other's rows of sums. */
 const statementsAtOnce = 2
-const batchesInStatement = 16
+const batchesInStatement = 32
 
 interface Written {
   inserted: number
@@ -71,19 +71,19 @@ export class UsageLedger {
    *
    * @returns how many events were new (of batches that were written together: told with one of them), and what the worker
    * may now forget.
-   * @throws RefusedBatchError when the text is not the events `first`..`last`, one each. Any other error is the database's,
+   * @throws RefusedBatchError when the text is not the rows of the events `first`..`last`, one each. Any other error is the database's,
    * and the batch may be tried again.
    */
   async write(batch: UsageBatch): Promise<Written> {
     const written = await this.#insert(batch)
     if (written !== null) return written
-    const events = eventsOf(batch)
-    if (events.length === 1) return this.#refuse(batch, events[0]!)
+    const rows = rowsOf(batch)
+    if (rows.length === 1) return this.#refuse(batch, rows[0]!)
     // Some of them are unsound: halves find out which.
-    const middle = events.length >> 1
-    const [left, right] = [events.slice(0, middle), events.slice(middle)]
-    const before = await this.write({ ...batch, last: batch.first + middle - 1, events: JSON.stringify(left) })
-    const after = await this.write({ ...batch, first: batch.first + middle, events: JSON.stringify(right) })
+    const middle = rows.length >> 1
+    const [left, right] = [rows.slice(0, middle), rows.slice(middle)]
+    const before = await this.write({ ...batch, last: batch.first + middle - 1, rows: left.join('\n') })
+    const after = await this.write({ ...batch, first: batch.first + middle, rows: right.join('\n') })
     return { inserted: before.inserted + after.inserted, mark: after.mark }
   }
 
@@ -103,6 +103,8 @@ export class UsageLedger {
   /** Null when something in it is not sound. Batches that come while others are being written go together in one statement. */
   #insert(batch: UsageBatch): Promise<Written | null> {
     return new Promise((resolve, reject) => {
+      // Only the ledger itself puts batches together.
+      if (batch.rows.includes(rowsSeparator)) return resolve(null)
       this.#waiting.push({ batch, resolve, reject })
       void this.#writeWaiting()
     })
@@ -111,7 +113,7 @@ export class UsageLedger {
   async #writeWaiting(): Promise<void> {
     if (this.#statements === statementsAtOnce || this.#waiting.length === 0) return
     this.#statements += 1
-    const group = this.#waiting.splice(0, batchesInStatement)
+    const group = this.#waiting.splice(0, batchesInStatement).toSorted(byNumbers)
     try {
       const written = await this.#insertGroup(group.map(({ batch }) => batch))
       for (const [n, { resolve }] of group.entries()) resolve(written[n] ?? null)
@@ -127,7 +129,7 @@ export class UsageLedger {
     let rows: IngestRow[]
     try {
       const values = [
-        group.map(({ events }) => events),
+        group.map((batch) => batch.rows).join(rowsSeparator),
         group.map(({ worker }) => worker),
         group.map(({ epoch }) => epoch),
         group.map(({ first }) => first),
@@ -157,9 +159,9 @@ export class UsageLedger {
     await raiseThresholds(this.#database).catch(() => {})
   }
 
-  async #refuse({ worker, epoch, first }: UsageBatch, event: unknown): Promise<Written> {
-    // As ASCII: what PostgreSQL refuses in the event, it must take here.
-    const text = JSON.stringify(event)
+  async #refuse({ worker, epoch, first }: UsageBatch, row: string): Promise<Written> {
+    // As ASCII: what PostgreSQL refuses in the row, it must take here.
+    const text = row
       .replaceAll(/[^\u0020-\u007e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .slice(0, refusedTextMax)
     const reason = 'holds values that an event cannot have'
@@ -168,25 +170,18 @@ export class UsageLedger {
   }
 }
 
+function byNumbers({ batch: a }: Waiting, { batch: b }: Waiting): number {
+  if (a.worker !== b.worker) return a.worker < b.worker ? -1 : 1
+  return a.epoch - b.epoch || a.first - b.first
+}
+
 function markOf(worker: string, epoch: number, row: MarkRow): UsageMark {
   return { v: 1, worker, epoch, first: Number(row.mark_first), seq: Number(row.mark_last) }
 }
 
-/** @throws RefusedBatchError when they are not one object for each number, in order, with the ids of this epoch. */
-function eventsOf({ worker, epoch, first, last, events: text }: UsageBatch): object[] {
-  const refused = new RefusedBatchError(`usage batch ${worker}_${epoch}_${first} is not the events ${first} to ${last}`)
-  let events: unknown
-  try {
-    events = JSON.parse(text)
-  } catch {
-    throw refused
-  }
-  if (!Array.isArray(events) || events.length !== last - first + 1) throw refused
-  const isNumbered = (event: unknown, n: number): boolean => {
-    if (typeof event !== 'object' || event === null) return false
-    const { seq, id } = event as { seq?: unknown; id?: unknown }
-    return seq === first + n && id === `evt_${worker}_${epoch}_${first + n}`
-  }
-  if (!events.every(isNumbered)) throw refused
-  return events as object[]
+/** @throws RefusedBatchError when they are not one row for each number, in order. */
+function rowsOf({ worker, epoch, first, last, rows: text }: UsageBatch): string[] {
+  const rows = text.split('\n')
+  if (rows.length === last - first + 1 && rows.every((row, n) => row.startsWith(`(${first + n},`))) return rows
+  throw new RefusedBatchError(`usage batch ${worker}_${epoch}_${first} is not the events ${first} to ${last}`)
 }

@@ -24,7 +24,7 @@ beforeAll(async () => {
       at(1, { metered_units: 7, route_id: 'rte_1' }),
       at(2, { metered_units: 5, route_id: 'rte_2', status_code: 503, created_at: '2026-11-21T00:00:00.000Z' }),
       at(3, { metered_units: 90, created_at: '2026-12-01T00:00:00.000Z' }),
-      at(4, { metered_units: 2, user_id: null, group_id: 'grp_1', path: '/\u0000' }),
+      at(4, { user_id: null, group_id: 'grp_1', metered_units: -1 }),
     ]),
   )
   await ledger.write(aUsageBatch([at(6, { user_id: null, group_id: 'grp_1', metered_units: 4 })]))

@@ -21,11 +21,6 @@ export class SpoolEpoch {
     this.dir = path.join(spoolDir, `${worker}_${epoch}`)
   }
 
-  /** Prefix of its events' ids. */
-  get idPrefix(): string {
-    return `evt_${this.worker}_${this.epoch}_`
-  }
-
   makeFolder(): void {
     mkdirSync(this.dir, { recursive: true })
   }
@@ -69,7 +64,7 @@ export class SpoolEpoch {
     return rm(this.dir, { recursive: true, force: true })
   }
 
-  /** The events `first`..`last` that are on disk, as JSON by sequence number, in order. */
+  /** The events `first`..`last` that are on disk, as rows by sequence number, in order. */
   async read(first: number, last: number): Promise<Map<number, string>> {
     const events = new Map<number, string>()
     for (const segment of this.segments.filter((each) => each.last >= first && each.first <= last)) {

@@ -1,10 +1,11 @@
 import { open, readFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
+import { usageRow, type UsageEvent } from '@apigate/contracts'
 
 /** Records between two entries of a segment's index: what reading one batch may skip over. */
 const indexStride = 256
 
-/** A file of the spool: one record a line, `<CRC-32, 8 hex> <event as JSON>\n`, ascending by `seq`. */
+/** A file of the spool: one record a line, `<CRC-32, 8 hex> <row>\n`, ascending by `seq`. */
 export class SpoolSegment {
   readonly path: string
   /** Good bytes; the file may be longer by a torn tail. */
@@ -40,8 +41,8 @@ export class SpoolSegment {
       }
     }
     const content = await readRange(this.path, start, end)
-    for (const { seq, json } of readRecords(content)) {
-      if (seq !== null && seq >= first && seq <= last) events.set(seq, json.toString('utf8'))
+    for (const { seq, text } of readRecords(content)) {
+      if (seq !== null && seq >= first && seq <= last) events.set(seq, rowOf(seq, text))
     }
   }
 }
@@ -83,29 +84,37 @@ export async function recoverSegment(path: string): Promise<{ segment: SpoolSegm
   return { segment, seqs, broken }
 }
 
-export function recordLine(json: string): string {
-  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
+export function recordLine(row: string): string {
+  return `${crc32(row).toString(16).padStart(8, '0')} ${row}\n`
 }
 
 const newline = 0x0a
-const jsonOffset = 9
-/** What a record takes on disk beyond its JSON. */
-export const recordOverheadBytes = jsonOffset + 1
-const seqStart = '{"seq":'
+const textOffset = 9
+/** What a record takes on disk beyond its row. */
+export const recordOverheadBytes = textOffset + 1
+/** How a record of an older version begins: it is the event as JSON. */
+const jsonStart = '{"seq":'
+
+function rowOf(seq: number, text: Buffer): string {
+  const row = text.toString('utf8')
+  return row.startsWith(jsonStart) ? usageRow(seq, JSON.parse(row) as UsageEvent) : row
+}
 
 /** Splits a file's content into records; `seq` is null for a line that is torn or does not match its checksum. */
-function* readRecords(content: Buffer): Generator<{ seq: number | null; json: Buffer; bytes: number }> {
+function* readRecords(content: Buffer): Generator<{ seq: number | null; text: Buffer; bytes: number }> {
   let start = 0
   while (start < content.length) {
     const newlineAt = content.indexOf(newline, start)
     const end = newlineAt === -1 ? content.length : newlineAt
-    const json = content.subarray(Math.min(start + jsonOffset, end), end)
+    const text = content.subarray(Math.min(start + textOffset, end), end)
     const isWhole =
-      newlineAt !== -1 && Number.parseInt(content.toString('latin1', start, start + jsonOffset - 1), 16) === crc32(json)
-    const seq = isWhole
-      ? Number.parseInt(json.toString('latin1', seqStart.length, seqStart.length + 17), 10)
-      : Number.NaN
-    yield { seq: Number.isSafeInteger(seq) ? seq : null, json, bytes: Math.min(end + 1, content.length) - start }
+      newlineAt !== -1 && Number.parseInt(content.toString('latin1', start, start + textOffset - 1), 16) === crc32(text)
+    const seq = isWhole ? seqOf(text.toString('latin1', 0, jsonStart.length + 17)) : Number.NaN
+    yield { seq: Number.isSafeInteger(seq) ? seq : null, text, bytes: Math.min(end + 1, content.length) - start }
     start = end + 1
   }
+}
+
+function seqOf(start: string): number {
+  return Number.parseInt(start.startsWith(jsonStart) ? start.slice(jsonStart.length) : start.slice(1), 10)
 }

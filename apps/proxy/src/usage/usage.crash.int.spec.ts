@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { createLogger } from '@apigate/platform'
-import { aUsageDraft } from '@apigate/testing'
+import { aUsageDraft, usageEventsIn } from '@apigate/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openUsageSpool, type UsageSpool } from './index.ts'
 
@@ -65,8 +65,8 @@ async function openAgain(): Promise<{ spool: UsageSpool; seqs: Set<number> }> {
   const seqs = new Set<number>()
   for (const epoch of spool.epochs) {
     for (let run = epoch.unacknowledged.runFrom(1); run; run = epoch.unacknowledged.runFrom(run.last + 1)) {
-      const events = JSON.parse((await spool.batchText(epoch, run.first, run.last)) ?? '') as { seq: number }[]
-      for (const { seq } of events) seqs.add(seq)
+      const rows = await spool.batchRows(epoch, run.first, run.last)
+      for (const { seq } of usageEventsIn({ ...epoch, rows: rows ?? '' })) seqs.add(seq)
     }
   }
   return { spool, seqs }

@@ -1,20 +1,20 @@
-import { usageBounds } from '@apigate/contracts'
-import { aUsageDraft } from '@apigate/testing'
+import { usageBounds, type UsageEvent } from '@apigate/contracts'
+import { aUsageDraft, usageEventsIn } from '@apigate/testing'
 import { describe, expect, test } from 'vitest'
-import { eventJson, type UsageEventDraft } from './usage.recorder.ts'
+import { eventRow, type UsageEventDraft } from './usage.recorder.ts'
 
 const draft = aUsageDraft({ client_ip: '2001:db8::1' })
-const parsed = (over: Partial<UsageEventDraft>): Record<string, unknown> =>
-  JSON.parse(eventJson('evt_w-1_5_', 3, { ...draft, ...over })) as Record<string, unknown>
+const parsed = (over: Partial<UsageEventDraft>): UsageEvent =>
+  usageEventsIn({ worker: 'w-1', epoch: 5, rows: eventRow(3, { ...draft, ...over }) })[0]!
 
-test('an event gets its number and an id made of worker, epoch and number', () => {
+test('an event gets its number, and stays as it is', () => {
   expect(parsed({})).toEqual({ ...draft, seq: 3, id: 'evt_w-1_5_3' })
 })
 
-test('text that PostgreSQL cannot hold is replaced, the rest is kept as it is', () => {
-  const path = '/ü/\u0001/"/\\u0000/\\\\/😀/'
+test('text that PostgreSQL or a line cannot hold is replaced, the rest is kept as it is', () => {
+  const path = '/ü/"/\\u0000/\\\\/,(a b)/😀/'
   expect(parsed({ path })['path']).toBe(path)
-  expect(parsed({ path: '/a\u0000b\ud800c\udfffd' })['path']).toBe('/a\ufffdb\ufffdc\ufffdd')
+  expect(parsed({ path: '/a\u0000b\ud800c\udfffd\n' })['path']).toBe('/a\ufffdb\ufffdc\ufffdd\ufffd')
 })
 
 describe('a number beyond what the ledger takes is clamped and marked, so that it cannot hold up its batch', () => {

@@ -1,4 +1,4 @@
-import { usageBounds, type UsageEvent } from '@apigate/contracts'
+import { usageBounds, usageRow, type UsageEvent } from '@apigate/contracts'
 
 /** An answer before the spool gives it its number. */
 export type UsageEventDraft = Omit<UsageEvent, 'seq' | 'id'>
@@ -11,17 +11,12 @@ export interface UsageRecorder {
   record(event: UsageEventDraft, written: () => void): void
 }
 
-/** Every escape of a JSON text; the first group is what PostgreSQL cannot hold: NUL, and halves of surrogate pairs. */
-const escapes = /\\(?:(u0000|ud[89a-f][0-9a-f]{2})|.)/g
-
 /**
  * The event as it stands in the spool and in the batch. Always something the ledger takes, since one event that it
  * refuses would hold up its whole batch.
  */
-export function eventJson(idPrefix: string, seq: number, draft: UsageEventDraft): string {
-  const event = isWithinBounds(draft) ? draft : clamped(draft)
-  const json = `{"seq":${seq},"id":"${idPrefix}${seq}",${JSON.stringify(event).slice(1)}`
-  return json.includes('\\u') ? json.replace(escapes, (escape, unstorable) => (unstorable ? '\\ufffd' : escape)) : json
+export function eventRow(seq: number, draft: UsageEventDraft): string {
+  return usageRow(seq, isWithinBounds(draft) ? draft : clamped(draft))
 }
 
 function isWithinBounds(event: UsageEventDraft): boolean {

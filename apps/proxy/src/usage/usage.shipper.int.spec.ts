@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { UsageBatch, UsageMark } from '@apigate/contracts'
 import { createLogger, type UsageQueue } from '@apigate/platform'
-import { aUsageDraft, waitFor } from '@apigate/testing'
+import { aUsageDraft, usageEventsIn, waitFor } from '@apigate/testing'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import {
@@ -48,7 +48,7 @@ class FakeQueue implements UsageQueue {
   counts(): Map<string, number> {
     const counts = new Map<string, number>()
     for (const batch of this.taken) {
-      const events = JSON.parse(batch.events) as { seq: number; id: string }[]
+      const events = usageEventsIn(batch)
       for (const [n, { seq, id }] of events.entries()) {
         if (seq !== batch.first + n) throw new Error(`batch ${batch.first} to ${batch.last} carries ${seq} at ${n}`)
         counts.set(id, (counts.get(id) ?? 0) + 1)
@@ -256,7 +256,7 @@ test('whatever the queue and the marks do, every event arrives and the spool end
       const add: UsageQueue['add'] = (batch) => {
         const next = left.shift() ?? 'marked'
         if (next === 'refused') return Promise.reject(new Error('away'))
-        if (next !== 'lost') for (const { id } of JSON.parse(batch.events) as { id: string }[]) arrived.add(id)
+        if (next !== 'lost') for (const { id } of usageEventsIn(batch)) arrived.add(id)
         if (next === 'marked') setImmediate(() => spool.acknowledge(markOf(batch)))
         return Promise.resolve()
       }

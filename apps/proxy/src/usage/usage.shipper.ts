@@ -180,16 +180,16 @@ export class UsageShipper implements Closeable {
       const { epoch } = batch
       const run = this.#narrow(batch)
       if (!run) return
-      const events = await this.#spool.batchText(epoch, run.first, run.last)
+      const rows = await this.#spool.batchRows(epoch, run.first, run.last)
       // Marked or found missing meanwhile: what is left of it comes again at once.
-      if (events === null) return
+      if (rows === null) return
       await this.#queue.add({
-        v: 1,
+        v: 2,
         worker: epoch.worker,
         epoch: epoch.epoch,
         first: run.first,
         last: run.last,
-        events,
+        rows,
       })
       batch.dueAtMs = Date.now() + this.#resendAfterMs * 2 ** Math.min(batch.sends, resendDoublingsMax)
       batch.sends += 1

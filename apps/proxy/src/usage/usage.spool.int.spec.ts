@@ -2,8 +2,9 @@ import { symlinkSync } from 'node:fs'
 import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { crc32 } from 'node:zlib'
 import { createLogger } from '@apigate/platform'
-import { aUsageDraft } from '@apigate/testing'
+import { aUsageDraft, usageEventsIn } from '@apigate/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openUsageSpool, type UsageEventDraft, type UsageSpool, type UsageSpoolOptions } from './index.ts'
 
@@ -51,11 +52,8 @@ async function held(spool: UsageSpool): Promise<Record<string, number[]>> {
   for (const epoch of spool.epochs) {
     const seqs: number[] = []
     for (let run = epoch.unacknowledged.runFrom(1); run; run = epoch.unacknowledged.runFrom((seqs.at(-1) ?? 0) + 1)) {
-      const text = await spool.batchText(epoch, run.first, run.last)
-      for (const { seq, id } of JSON.parse(text ?? '[]') as { seq: number; id: string }[]) {
-        expect(id).toBe(`evt_${epoch.worker}_${epoch.epoch}_${seq}`)
-        seqs.push(seq)
-      }
+      const rows = await spool.batchRows(epoch, run.first, run.last)
+      for (const { seq } of rows === null ? [] : usageEventsIn({ ...epoch, rows })) seqs.push(seq)
     }
     result[epoch.epoch] = seqs
   }
@@ -70,7 +68,7 @@ test('an event is in the file when its answer is let go, and not let go before',
   await record(spool, 1, { request_id: 'two' })
   expect(isWritten).toBe(true)
   const lines = (await readFile(path.join(folderOf(spool), '1.log'), 'utf8')).trimEnd().split('\n')
-  expect(lines.map((line) => JSON.parse(line.slice(9)) as unknown)).toEqual([
+  expect(lines.flatMap((line) => usageEventsIn({ worker: 'w-1', epoch: spool.epoch, rows: line.slice(9) }))).toEqual([
     { seq: 1, id: `evt_w-1_${spool.epoch}_1`, ...aUsageDraft({ request_id: 'one' }) },
     { seq: 2, id: `evt_w-1_${spool.epoch}_2`, ...aUsageDraft({ request_id: 'two' }) },
   ])
@@ -101,6 +99,23 @@ test('a restart takes over what earlier starts left, also under another worker n
   await vi.waitFor(async () => expect(await readdir(path.join(dir, 'spool'))).toHaveLength(3))
 })
 
+test('events that an older version has left as JSON are shipped as rows', async () => {
+  const first = await open()
+  await first.close()
+  const line = (seq: number): string => {
+    const json = JSON.stringify({ seq, id: `evt_w-1_${first.epoch}_${seq}`, ...aUsageDraft({ path: '/ü "(x),' }) })
+    return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`
+  }
+  await writeFile(path.join(folderOf(first), '1.log'), line(1) + line(2))
+  const second = await open()
+  const rows = await second.batchRows(second.epochs[0]!, 1, 2)
+  expect(usageEventsIn({ ...first, worker: 'w-1', rows: rows ?? '' })).toMatchObject([
+    { seq: 1, ...aUsageDraft({ path: '/ü "(x),' }) },
+    { seq: 2, id: `evt_w-1_${first.epoch}_2` },
+  ])
+  expect(await second.oldestReceivedMs()).toBe(Date.parse(aUsageDraft().created_at))
+})
+
 test('the epoch grows with every start, whatever the clock says', async () => {
   const first = await open({ epochFloorMs: Date.now() + 86_400_000 })
   await first.close()
@@ -125,7 +140,7 @@ describe('what a crash leaves', () => {
     await first.close()
     const file = path.join(folderOf(first), '1.log')
     const lines = (await readFile(file, 'utf8')).split('\n')
-    lines[2] = lines[2]?.replace('"abc"', '"abd"') ?? ''
+    lines[2] = lines[2]?.replace(',abc,', ',abd,') ?? ''
     lines.splice(4, 0, 'garbage', '')
     await writeFile(file, lines.join('\n'))
     await writeFile(path.join(folderOf(first), 'notes.txt'), 'not ours')
@@ -172,7 +187,7 @@ describe('acknowledged events', () => {
 
 describe('what cannot be kept', () => {
   test('is counted and keeps its number when the bound is reached; the answers go out', async () => {
-    const spool = await open({ segmentBytesMax: 1, diskBytesMax: 4_000 })
+    const spool = await open({ segmentBytesMax: 1, diskBytesMax: 1_200 })
     await record(spool, 5)
     await record(spool, 5)
     expect(spool.lostEvents).toBe(5)

@@ -4,7 +4,7 @@ import type { UsageMark } from '@apigate/contracts'
 import type { Logger } from '@apigate/platform'
 import type { SpoolEpoch } from './spool.epoch.ts'
 import { recordLine, recordOverheadBytes, SpoolSegment } from './spool.segment.ts'
-import { eventJson, type UsageEventDraft, type UsageRecorder } from './usage.recorder.ts'
+import { eventRow, type UsageEventDraft, type UsageRecorder } from './usage.recorder.ts'
 
 export interface UsageSpoolOptions {
   /** The worker's data folder; the spool is `<dir>/spool`. */
@@ -49,7 +49,6 @@ export class UsageSpool implements UsageRecorder {
   readonly #options: UsageSpoolOptions
   readonly #current: SpoolEpoch
   #old: SpoolEpoch[]
-  readonly #idPrefix: string
   readonly #release: () => void
   #turn: Turn
   #isFlushDue = false
@@ -64,7 +63,6 @@ export class UsageSpool implements UsageRecorder {
     this.#current = current
     this.#old = old
     this.#release = release
-    this.#idPrefix = current.idPrefix
     this.#turn = { first: 1, lines: '', events: [], written: [] }
     this.epoch = current.epoch
   }
@@ -99,16 +97,16 @@ export class UsageSpool implements UsageRecorder {
     const epoch = this.epochs.find(({ unacknowledged }) => unacknowledged.size > 0)
     const first = epoch?.unacknowledged.runFrom(1)?.first
     if (epoch === undefined || first === undefined) return null
-    const json = (await epoch.read(first, first)).get(first)
+    const row = (await epoch.read(first, first)).get(first)
     // Acknowledged meanwhile, or gone from the disk.
-    return json === undefined ? null : Date.parse((JSON.parse(json) as UsageEventDraft).created_at)
+    return row === undefined ? null : Date.parse(row.split(',', 2)[1] ?? '')
   }
 
   record(event: UsageEventDraft, written: () => void): void {
     const turn = this.#turn
-    const json = eventJson(this.#idPrefix, turn.first + turn.events.length, event)
-    turn.lines += recordLine(json)
-    turn.events.push(json)
+    const row = eventRow(turn.first + turn.events.length, event)
+    turn.lines += recordLine(row)
+    turn.events.push(row)
     turn.written.push(written)
     if (!this.#isFlushDue) {
       this.#isFlushDue = true
@@ -125,20 +123,20 @@ export class UsageSpool implements UsageRecorder {
   }
 
   /**
-   * The text of a JSON array of the events `first`..`last`, or null when not all of them are here any more: acknowledged
+   * The rows of the events `first`..`last`, a line each, or null when not all of them are here any more: acknowledged
    * meanwhile, or gone from the disk, in which case they are counted as lost.
    *
    * @throws when the disk cannot be read.
    */
-  async batchText(epoch: SpoolEpoch, first: number, last: number): Promise<string | null> {
+  async batchRows(epoch: SpoolEpoch, first: number, last: number): Promise<string | null> {
     const tail = this.#tail
     if (epoch === this.#current && first >= tail.first && last < tail.first + tail.events.length) {
       const events = tail.events.slice(first - tail.first, last - tail.first + 1)
       this.#tail = { first: last + 1, events: tail.events.slice(last - tail.first + 1) }
-      return `[${events.join(',')}]`
+      return events.join('\n')
     }
     const events = await epoch.read(first, last)
-    if (events.size === last - first + 1) return `[${[...events.values()].join(',')}]`
+    if (events.size === last - first + 1) return [...events.values()].join('\n')
     for (let seq = first; seq <= last; seq += 1) {
       if (events.has(seq) || !epoch.unacknowledged.intersects(seq, seq)) continue
       this.#countLoss(1, new Error(`record ${seq} of ${epoch.dir} is gone`))

@@ -1,4 +1,4 @@
-import type { LimitStore, UsageBatch, WebhookSlice } from '@apigate/contracts'
+import type { LimitStore, UsageBatch, UsageBatchV1, WebhookSlice } from '@apigate/contracts'
 import type { Logger } from '../logger.ts'
 import { NatsConfigFeedReader } from './nats/config.feed.reader.ts'
 import { NatsConfigFeedWriter } from './nats/config.feed.writer.ts'
@@ -10,7 +10,7 @@ import { PostgresFleetBus } from './postgres/fleet.bus.ts'
 import { LedgerUnits } from './postgres/ledger.units.ts'
 import { JobConsumer, type ConsumerOptions } from './queue/job.consumer.ts'
 import { JobProducer } from './queue/job.producer.ts'
-import { usageJobs } from './queue/usage.jobs.ts'
+import { usageJobs, usageJobsV1 } from './queue/usage.jobs.ts'
 import { BullUsageQueue } from './queue/usage.queue.ts'
 import { webhookJobOptions, webhookJobs } from './queue/webhook.jobs.ts'
 import { RedisLimitStore } from './redis/limit.store.ts'
@@ -96,6 +96,16 @@ export function consumeUsageBatches(
   options: ConsumerOptions,
 ): Closeable {
   return new JobConsumer(usageJobs, config, log, handler, options)
+}
+
+/** The same for those of workers that are older than this process. */
+export function consumeUsageBatchesV1(
+  config: TransportConfig,
+  log: Logger,
+  handler: (batch: UsageBatchV1) => Promise<void>,
+  options: ConsumerOptions,
+): Closeable {
+  return new JobConsumer(usageJobsV1, config, log, handler, options)
 }
 
 export function openWebhookQueue(config: TransportConfig, log: Logger): JobProducer<WebhookSlice> {

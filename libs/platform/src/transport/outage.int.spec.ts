@@ -41,7 +41,7 @@ const aStatus: WorkerStatus = {
 }
 
 function aBatch(first: number): UsageBatch {
-  return { v: 1, worker: 'w1', epoch: 1, first, last: first, events: '[]' }
+  return { v: 2, worker: 'w1', epoch: 1, first, last: first, rows: '(1)' }
 }
 
 describe('NATS', () => {

@@ -1,4 +1,4 @@
-import { queues, usageBatchSchema, type UsageBatch } from '@apigate/contracts'
+import { queues, usageBatchSchema, usageBatchV1Schema, type UsageBatch, type UsageBatchV1 } from '@apigate/contracts'
 import type { JobKind } from './job.consumer.ts'
 import { RefusedBatchError } from './refused.batch.error.ts'
 
@@ -15,3 +15,6 @@ export const usageJobs: JobKind<UsageBatch> = {
   again: 'a usage batch could not be written; it is tried again',
   aside: 'a usage batch was set aside',
 }
+
+/** Those of older workers. */
+export const usageJobsV1: JobKind<UsageBatchV1> = { ...usageJobs, queue: queues.usageV1, schema: usageBatchV1Schema }

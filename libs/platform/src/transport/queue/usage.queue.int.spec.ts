@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { UsageBatch } from '@apigate/contracts'
+import type { UsageBatch, UsageBatchV1 } from '@apigate/contracts'
 import { createTestDatabase, testServers, waitFor, type TestDatabase } from '@apigate/testing'
 import { Queue } from 'bullmq'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createLogger } from '../../logger.ts'
 import {
   consumeUsageBatches,
+  consumeUsageBatchesV1,
   openUsageQueue,
   RefusedBatchError,
   type Closeable,
@@ -19,12 +20,12 @@ const log = createLogger({ name: 'test', level: 'silent' })
 
 function aBatch(first: number, worker = 'w-1.a'): UsageBatch {
   return {
-    v: 1,
+    v: 2,
     worker,
     epoch: 1_700_000_000_000,
     first,
     last: first + 1,
-    events: '[{"seq":1,"path":"/\\u0000 \\"x"}]',
+    rows: `(${first},"/ü \\"x")\n(${first + 1},)`,
   }
 }
 
@@ -56,9 +57,9 @@ describe.each(['Redis', 'PostgreSQL'])('usage queue on %s', (transport) => {
     open.push(made)
     return made
   }
-  async function inspect<T>(ask: (queue: Queue) => Promise<T>): Promise<T> {
+  async function inspect<T>(ask: (queue: Queue) => Promise<T>, name = 'apigate-usage-rows'): Promise<T> {
     const { options, factory } = producerBackend(config)
-    const bull = new Queue('apigate-usage', options, factory) as unknown as Queue
+    const bull = new Queue(name, options, factory) as unknown as Queue
     bull.on('error', () => {})
     await bull.waitUntilReady()
     try {
@@ -77,6 +78,15 @@ describe.each(['Redis', 'PostgreSQL'])('usage queue on %s', (transport) => {
     await add(queue(), aBatch(1))
     await waitFor(() => seen.length === 1)
     expect(seen).toEqual([aBatch(1)])
+  })
+
+  test('a batch of an older worker comes to those who ask for such', async () => {
+    const seen: UsageBatchV1[] = []
+    const old: UsageBatchV1 = { v: 1, worker: 'w-1', epoch: 1, first: 1, last: 1, events: '[{"seq":1}]' }
+    open.push(consumeUsageBatchesV1(config, log, async (batch) => void seen.push(batch), { concurrency: 1 }))
+    await inspect((bull) => bull.add('job', old, { jobId: 'w-1_1_1' }), 'apigate-usage')
+    await waitFor(() => seen.length === 1)
+    expect(seen).toEqual([old])
   })
 
   test('a batch added again while it waits runs once, and again when it was done', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { QuotaPeriod } from '@apigate/contracts'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../../logger.ts'
-import { backoffMs, throttled } from '../retry.ts'
+import { aborted, backoffMs, throttled } from '../retry.ts'
 import type { Closeable } from '../transport.ts'
 import { addScript, seedScript } from './limits.lua.ts'
 import { limitNames, openRedis, type LimitNames } from './redis.client.ts'
@@ -47,6 +47,9 @@ export class QuotaCountSeeder implements Closeable {
     const { signal } = this.#closing
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
+        // The connection itself says so when it cannot be made.
+        if (!this.isConnected) await Promise.race([this.#ready(), aborted(signal)])
+        if (signal.aborted) return
         const first = await this.#redis.blpop(this.#names.asked, waitSeconds)
         attempt = 0
         if (first === null) continue
@@ -59,6 +62,10 @@ export class QuotaCountSeeder implements Closeable {
         await delay(backoffMs(attempt), undefined, { signal }).catch(() => {})
       }
     }
+  }
+
+  #ready(): Promise<void> {
+    return new Promise((resolve) => this.#redis.once('ready', () => resolve()))
   }
 
   async #answer(asked: readonly string[]): Promise<void> {
