@@ -37,11 +37,10 @@ async function insertAll(client: pg.Client): Promise<void> {
   }
 }
 
-process.on('message', () => {
-  void Promise.all(clients.map(insertAll)).then(async () => {
-    process.send?.({ done: true })
-    await Promise.all(clients.map((client) => client.end()))
-    process.disconnect?.()
-  })
-})
+const begin = new Promise((resolve) => process.once('message', resolve))
 process.send?.({ batches: texts.length })
+await begin
+await Promise.all(clients.map(insertAll))
+process.send?.({ done: true })
+await Promise.all(clients.map((client) => client.end()))
+process.disconnect?.()

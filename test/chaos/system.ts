@@ -72,7 +72,7 @@ export async function startChaosSystem(
     const node = async (name: string, file: string, more: NodeJS.ProcessEnv, port: number): Promise<Part> => {
       const settings = { ...env, ...more }
       const isBroken = fault !== null && name.startsWith(faults[fault]!.part)
-      const inject = isBroken ? ['--import', `${pathToFileURL(injectFile)}?${fault}`] : []
+      const inject = isBroken ? ['--import', `${pathToFileURL(injectFile).href}?${fault}`] : []
       const args = [...inject, path.join(root, file)]
       const ready = `http://127.0.0.1:${port}/readyz`
       return begin(partOf({ name, file: process.execPath, args, env: settings, logFile: logOf(name), ready }))

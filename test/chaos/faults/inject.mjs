@@ -11,7 +11,7 @@ registerHooks({
   load(url, context, next) {
     const loaded = next(url, context)
     if (!url.endsWith(file)) return loaded
-    let source = String(loaded.source)
+    let source = Buffer.from(loaded.source).toString()
     for (const [from, to] of changes) {
       if (!source.includes(from)) throw new Error(`the fault cannot be put into ${file}: "${from}" is not in it`)
       source = source.replace(from, to)
