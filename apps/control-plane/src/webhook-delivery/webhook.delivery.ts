@@ -97,7 +97,7 @@ export class WebhookDelivery implements OnApplicationBootstrap, OnModuleDestroy 
         },
       )
       const restMs = (): number => lookedAtMs + Math.max(this.#lookAfterMs, atLeastMs) - performance.now()
-      while (!signal.aborted && restMs() > 0) await this.#sleep(restMs())
+      for (let ms = restMs(); ms > 0 && !signal.aborted; ms = restMs()) await this.#sleep(ms)
     }
   }
 

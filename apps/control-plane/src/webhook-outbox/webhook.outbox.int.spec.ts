@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { waitFor } from '@apigate/testing'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { startTestApi, type TestApi } from '../api.fixture.ts'
-import { appendWebhookEvents, webhookEvent, type WebhookEvent } from './index.ts'
+import { appendWebhookEvents, webhookEvent, webhookEventTypes, type WebhookEvent } from './index.ts'
 
 let api: TestApi
 beforeAll(async () => {
@@ -103,11 +105,63 @@ describe('every change that webhooks can be told of', () => {
     expect(JSON.stringify(payloads)).not.toContain('s3cret')
   })
 
+  test('a group: put on another plan, and nothing else of it', async () => {
+    await api.create('users', { id: 'usr_g', email: 'g@example.com' })
+    await api.create('groups', { id: 'grp_g', name: 'g', owner_id: 'usr_g' })
+    await api.create('plans', { id: 'plan_g', name: 'for groups' })
+    await api.database.prisma.webhookEvent.deleteMany()
+    await api.call('PATCH', '/api/groups/grp_g', { name: 'other' })
+    for (const _ of [1, 2]) await api.call('PATCH', '/api/groups/grp_g', { plan_id: 'plan_g' })
+    expect(await outbox()).toEqual(['whk_all plan.changed grp_g'])
+    expect(await dataOf('plan.changed')).toMatchObject({ type: 'groups', attributes: { plan_id: 'plan_g' } })
+  })
+
+  test('a key that is rotated: its successor is made, and it is revoked where there is no overlap', async () => {
+    const { id } = await api.create('api-keys', { user_id: 'usr_g' })
+    const rotate = async (key: string, overlap: number): Promise<string> => {
+      const { document } = await api.call('POST', `/api/api-keys/${key}/rotate`, { overlap_seconds: overlap })
+      return document.data.id
+    }
+    await api.database.prisma.webhookEvent.deleteMany()
+    const second = await rotate(id, 60)
+    const third = await rotate(second, 0)
+    expect((await outbox()).toSorted()).toEqual(
+      [
+        ...[`whk_all key.created ${second}`, `whk_all key.created ${third}`],
+        `whk_all key.revoked ${second}`,
+      ].toSorted(),
+    )
+  })
+
+  test('a rollback tells of what it changed, once each', async () => {
+    await api.create('upstreams', { id: 'ups_r', name: 'u', base_url: 'http://127.0.0.1:9000' })
+    await api.create('routes', { id: 'rte_r', name: 'r', path_pattern: '/rolled', upstream_id: 'ups_r' })
+    const { document } = await api.call('GET', '/api/config-revisions?page[size]=1&sort=-created_at')
+    await api.call('PATCH', '/api/routes/rte_r', { priority: 9 })
+    await api.database.prisma.webhookEvent.deleteMany()
+    expect((await api.call('POST', `/api/config-revisions/${document.data[0].id}/rollback`)).status).toBe(200)
+    expect(await outbox()).toEqual(['whk_all route.changed rte_r'])
+    expect(await dataOf('route.changed')).toMatchObject({ attributes: { priority: 0 }, previous: { priority: 9 } })
+  })
+
+  test('a webhook that is tried, and told alone', async () => {
+    await subscribe('whk_tried', ['key.created'], false)
+    expect((await api.call('POST', '/api/webhooks/whk_tried/test')).status).toBe(201)
+    expect(await outbox()).toEqual(['whk_tried test whk_tried'])
+  })
+
   test('a write that is refused tells nothing', async () => {
     expect((await api.call('POST', '/api/users', { email: 'a@example.com' })).status).toBe(409)
     expect((await api.call('PATCH', '/api/users/usr_a', { plan_id: 'plan_none' })).status).toBe(404)
     expect(await outbox()).toEqual([])
   })
+})
+
+test('the docs say of every type when it is raised', () => {
+  const docs = readFileSync(path.resolve(import.meta.dirname, '../../../../docs/webhooks.md'), 'utf8')
+  const [, table = ''] = /^\| type .*?\n(.*?)\n\n/ms.exec(docs) ?? []
+  const named = table.split('\n').flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([a-z.]+)`/g)])
+  expect(named.map(([, type]) => String(type)).toSorted()).toEqual([...webhookEventTypes].toSorted())
 })
 
 describe('an event', () => {
