@@ -1,4 +1,4 @@
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type ServerResponse } from 'node:http'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { RouteConfig } from '@apigate/core'
 import { createSealer } from '@apigate/platform'
@@ -344,4 +344,49 @@ test('what an upstream sends with its 101 reaches the client', async () => {
   client.socket.destroy()
   await waitFor(() => traffic.events.length === 1)
   expect(traffic.events).toMatchObject([{ metered_units: 10, response_bytes: 7 }])
+})
+
+test('a change of routes and upstreams touches no WebSocket, stream or request of others, nor those that began before it', async () => {
+  const held: ServerResponse[] = []
+  upstream.handle((_request, response) => void held.push(response))
+  const own = aRouteTo(upstream.url, { pathPattern: '/sse', protocol: 'sse' })
+  const other = aRouteTo(upstream.url, { pathPattern: '/other' })
+  traffic.apply(...own.items, ...other.items)
+  const socket = await open()
+  const ask = async (path: string) => {
+    const client = await rawConnection(traffic.port)
+    client.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nX-API-Key: ${customer.key.clear}\r\n\r\n`)
+    const count = held.length
+    await waitFor(() => held.length > count)
+    return { client, answer: held.at(-1)! }
+  }
+  const stream = await ask('/sse')
+  stream.answer.write('data: 1\n\n')
+  await stream.client.until('data: 1')
+  const request = await ask('/other')
+
+  // Others come, go and change; the route of the request itself is taken away, and the upstream of the stream moved.
+  const added = aRouteTo('http://127.0.0.1:9', { pathPattern: '/added' })
+  traffic.apply(...added.items, { kind: 'route', op: 'delete', id: other.route.id })
+  traffic.apply(put('upstream', { ...own.upstream, baseUrl: 'http://127.0.0.1:9' } as { id: string }))
+  traffic.apply(
+    { kind: 'route', op: 'delete', id: added.route.id },
+    { kind: 'upstream', op: 'delete', id: added.upstream.id },
+  )
+
+  const echoed = new Promise<string>((resolve) => socket.once('message', (data: Buffer) => resolve(data.toString())))
+  socket.send('still here')
+  expect(await echoed).toBe('still here')
+  stream.answer.end('data: 2\n\n')
+  await stream.client.until('data: 2')
+  request.answer.end('done')
+  await request.client.until('done')
+  await waitFor(() => traffic.events.length === 2)
+  expect(traffic.events.map(({ status_code, error_code }) => [status_code, error_code])).toEqual([
+    [200, null],
+    [200, null],
+  ])
+  socket.close()
+  stream.client.socket.destroy()
+  request.client.socket.destroy()
 })
