@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { WorkerStatus } from '@apigate/contracts'
 import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { FakeFeed } from '../test/feed.fake.ts'
 import { aCustomer, aRouteTo, put, startTestWorker, type TestWorker } from '../test/worker.fixture.ts'
 
 let upstream: FakeUpstream
@@ -212,4 +217,29 @@ test('limits hold at the proxy: the headers count down, then 429, and 402 when t
 test('a port that is taken is a clear error', async () => {
   const { port } = await worker()
   await expect(startTestWorker({ config: { proxyPort: port } })).rejects.toThrow(/EADDRINUSE/)
+})
+
+test('started from the copy on disk it serves, and its status says so', async () => {
+  const { key, items } = aCustomer()
+  const dataDir = mkdtempSync(path.join(tmpdir(), 'apigate-disk-'))
+  try {
+    const first = await startTestWorker({ items: [...items, ...aRouteTo(upstream.url).items], dataDir })
+    expect(first.statuses.at(-1)?.snapshot).toMatchObject({ from: 'feed' })
+    await first.stop()
+    const feed = new FakeFeed()
+    feed.snapshot = new Error('away')
+    const second = await startTestWorker({ feed, dataDir })
+    try {
+      await waitFor(() => second.statuses.some(({ ready }) => ready))
+      const status = (await (await fetch(`${second.statusUrl}/status`)).json()) as WorkerStatus
+      expect(status.snapshot).toEqual({ ...first.statuses.at(-1)?.snapshot, from: 'disk' })
+      expect(status.revisionAtMs).toBeGreaterThan(0)
+      const answer = await fetch(`${second.url}/x`, { headers: { 'x-api-key': key.clear } })
+      expect(answer.status).toBe(200)
+    } finally {
+      await second.stop()
+    }
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true })
+  }
 })

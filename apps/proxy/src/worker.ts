@@ -115,6 +115,8 @@ export async function startWorker({ config, log, telemetry, feed, bus, queue, st
   const reporter = new StatusReporter(bus, { worker: config.workerId, epoch: spool.epoch }, () => ({
     configEpoch: live.current?.epoch ?? null,
     revision: live.current?.revision ?? null,
+    revisionAtMs: live.revisionAtMs,
+    snapshot: subscriber.snapshot,
     problem: live.problem,
     ready: isReady(),
     draining: gateway.isDraining,

@@ -21,6 +21,13 @@ export const workerStatusSchema = z.object({
   configEpoch: z.string().nullable(),
   /** Applied revision; null before the first snapshot. */
   revision: z.int().nonnegative().nullable(),
+  /** Since when, Unix ms. Absent from workers that do not know it, as is `snapshot`. */
+  revisionAtMs: z.int().nonnegative().nullable().optional(),
+  /** With which snapshot its tables began, and where that came from. */
+  snapshot: z
+    .object({ sha256: z.string(), revision: z.int().nonnegative(), from: z.enum(['feed', 'disk']) })
+    .nullable()
+    .optional(),
   /** Why the newest change or snapshot is not live, if it is not. */
   problem: z.string().nullable(),
   ready: z.boolean(),

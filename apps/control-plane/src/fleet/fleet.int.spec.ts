@@ -32,6 +32,23 @@ describe.each(['NATS', 'PostgreSQL'])('over %s', (transport) => {
         return (await find()) !== undefined
       })
       expect((await find()).attributes).toMatchObject({ ready: true, lag: 1, in_flight: 1, spool_events: 3 })
+      // From a worker of before, which does not say.
+      expect((await find()).attributes).toMatchObject({ revision_since: null, snapshot_hash: null })
+      const snapshot = { sha256: 'a'.repeat(64), revision: 1, from: 'disk' as const }
+      const known = {
+        configEpoch: head.epoch,
+        revision: Number(head.revision) - 1,
+        revisionAtMs: 1_790_000_000_000,
+        snapshot,
+      }
+      await waitFor(async () => {
+        bus.sendStatus(status(name, known))
+        return (await find()).attributes.snapshot_source === 'disk'
+      })
+      expect((await find()).attributes).toMatchObject({
+        revision_since: '2026-09-21T14:13:20.000Z',
+        snapshot_hash: snapshot.sha256,
+      })
       const listed = await api.call('GET', `/api/workers?filter[id]=${name}&fields[workers]=lag&sort=-lag`)
       expect(listed.document.data).toMatchObject([{ type: 'workers', id: name, attributes: { lag: 1 } }])
       expect(Date.parse(listed.document.meta.heard_at)).toBeGreaterThan(Date.now() - 30_000)

@@ -10,6 +10,11 @@ export interface WorkerRow {
   draining: boolean
   configEpoch: string | null
   revision: number | null
+  /** Since when it has it. Null from workers of an older version, as the two behind it. */
+  revisionSince: Date | null
+  /** SHA-256 of the snapshot that it began with, and where it had that from: `feed` or `disk`. */
+  snapshotHash: string | null
+  snapshotSource: string | null
   /** Revisions behind the newest; null while the worker has none, or one of another history. */
   lag: number | null
   problem: string | null
@@ -81,6 +86,9 @@ export class Fleet {
           draining: status.draining,
           configEpoch,
           revision,
+          revisionSince: typeof status.revisionAtMs === 'number' ? new Date(status.revisionAtMs) : null,
+          snapshotHash: status.snapshot?.sha256 ?? null,
+          snapshotSource: status.snapshot?.from ?? null,
           lag: revision === null || configEpoch !== head.epoch ? null : Math.max(0, head.revision - revision),
           problem: status.problem,
           inFlight: status.inFlight,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ChangeMessage, SnapshotPointer } from '@apigate/contracts'
+import type { ChangeMessage, SnapshotPointer, WorkerStatus } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
 import {
   backoffMs,
@@ -48,6 +48,8 @@ export interface ConfigSubscriberOptions {
 export class ConfigSubscriber implements Closeable {
   isCaughtUp = false
   isConnected = false
+  /** The snapshot that the live tables began with. */
+  snapshot: NonNullable<WorkerStatus['snapshot']> | null = null
   readonly #options: ConfigSubscriberOptions
   readonly #closing = new AbortController()
   #state: ConfigState | null = null
@@ -135,6 +137,7 @@ export class ConfigSubscriber implements Closeable {
       this.#parts = null
       this.#queue.length = 0
       this.#isWaiting = false
+      this.snapshot = { sha256: pointer.sha256, revision: pointer.revision, from: isFromFeed ? 'feed' : 'disk' }
       live.swap(state.tables(pointer.revision), null)
       state.listener = live
     } catch (error) {

@@ -13,6 +13,8 @@ export class LiveTables implements KeyListener {
   /** Null until the first snapshot. */
   current: Tables | null = null
   problem: string | null = null
+  /** Since when the revision is live, Unix ms. */
+  revisionAtMs: number | null = null
   /** Runs after every change of the two. */
   onChange: () => void = () => {}
   keyWatcher: KeyWatcher | null = null
@@ -22,6 +24,7 @@ export class LiveTables implements KeyListener {
   swap(tables: Tables, problem: string | null): void {
     const old = this.current
     this.current = tables
+    if (old === null || old.revision !== tables.revision || old.epoch !== tables.epoch) this.revisionAtMs = Date.now()
     this.problem = problem
     if (old?.upstreams !== tables.upstreams) {
       startUpstreams(tables.upstreams, (upstream, target) => this.onHealthChange(upstream, target))
