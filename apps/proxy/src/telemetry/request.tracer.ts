@@ -4,7 +4,6 @@ import {
   parseTraceparent,
   traceparentOf,
   withoutValues,
-  type SpanAttributes,
   type TraceParent,
   type Tracing,
 } from '@apigate/platform'
@@ -94,50 +93,56 @@ function methodName(method: string): string {
   return knownMethods.has(method) ? method : '_OTHER'
 }
 
-/** HTTP semantic conventions, the stable ones, and what only a gateway knows. */
-function serverAttributes(exchange: Exchange): SpanAttributes {
-  const { method, owner, route, authority, host, gateway, connection, clientHeaders } = exchange
-  const port = /:(\d{1,5})$/.exec(authority)?.[1]
-  return {
+type Attributes = Record<string, string | number>
+
+/** HTTP semantic conventions, the stable ones, and what only a gateway knows. What is not known is left out. */
+function serverAttributes(exchange: Exchange): Attributes {
+  const { method, owner, route, authority, host, query, keyId, errorCode, gateway, connection } = exchange
+  const attributes: Attributes = {
     'http.request.method': methodName(method),
-    'http.request.method_original': knownMethods.has(method) ? undefined : method,
-    'url.scheme': (connection.isTrusted && schemeOf(clientHeaders['x-forwarded-proto'])) || 'http',
+    'url.scheme': (connection.isTrusted && schemeOf(exchange.clientHeaders['x-forwarded-proto'])) || 'http',
     'url.path': maskShapes(exchange.path),
-    'url.query': exchange.query === '' ? undefined : withoutValues(exchange.query.slice(1)),
-    'server.address': host === '' ? undefined : host,
-    'server.port': port === undefined ? undefined : Number(port),
     'network.protocol.version': exchange.request.httpVersion,
-    'client.address': gateway.recordClientIp ? exchange.clientAddress : undefined,
-    'http.route': route?.pathPattern || undefined,
     'http.response.status_code': exchange.status,
     'apigate.request.id': maskShapes(exchange.requestId),
-    'apigate.route.id': route?.id,
-    'apigate.key.id': exchange.keyId ?? undefined,
-    'apigate.user.id': owner?.kind === 'user' ? owner.id : undefined,
-    'apigate.group.id': owner?.kind === 'group' ? owner.id : undefined,
-    'apigate.plan.id': owner?.planId,
-    'apigate.error.code': exchange.errorCode ?? undefined,
-    'apigate.config.revision': exchange.tables?.revision,
   }
+  if (!knownMethods.has(method)) attributes['http.request.method_original'] = method
+  if (query !== '') attributes['url.query'] = withoutValues(query.slice(1))
+  if (host !== '') attributes['server.address'] = host
+  const port = /:(\d{1,5})$/.exec(authority)?.[1]
+  if (port !== undefined) attributes['server.port'] = Number(port)
+  if (gateway.recordClientIp) attributes['client.address'] = exchange.clientAddress
+  if (route !== null) {
+    if (route.pathPattern !== '') attributes['http.route'] = route.pathPattern
+    attributes['apigate.route.id'] = route.id
+  }
+  if (keyId !== null) attributes['apigate.key.id'] = keyId
+  if (owner !== null) {
+    attributes[owner.kind === 'user' ? 'apigate.user.id' : 'apigate.group.id'] = owner.id
+    attributes['apigate.plan.id'] = owner.planId
+  }
+  if (errorCode !== null) attributes['apigate.error.code'] = errorCode
+  return attributes
 }
 
-function clientAttributes(exchange: Exchange, target: URL, resends: number): SpanAttributes {
+function clientAttributes(exchange: Exchange, target: URL, resends: number): Attributes {
   const { upstreamMethod: method, upstreamPath, upstream, isOwnAnswer, status } = exchange
   const queryStart = upstreamPath.indexOf('?')
   const path = queryStart === -1 ? upstreamPath : upstreamPath.slice(0, queryStart)
   const query = queryStart === -1 ? '' : `?${withoutValues(upstreamPath.slice(queryStart + 1))}`
-  return {
+  const attributes: Attributes = {
     'http.request.method': methodName(method),
-    'http.request.method_original': knownMethods.has(method) ? undefined : method,
     'url.full': target.origin + maskShapes(path) + query,
     'server.address': target.hostname,
     'server.port': Number(target.port) || (target.protocol === 'https:' ? 443 : 80),
-    // What the gateway answered in the upstream's place is no answer of it.
-    'http.response.status_code': isOwnAnswer || status === 499 ? undefined : status,
-    'http.request.resend_count': resends > 0 ? resends : undefined,
     'network.protocol.version': '1.1',
-    'apigate.upstream.id': upstream?.config.id,
+    'apigate.upstream.id': upstream!.config.id,
   }
+  if (!knownMethods.has(method)) attributes['http.request.method_original'] = method
+  // What the gateway answered in the upstream's place is no answer of it.
+  if (!isOwnAnswer && status !== 499) attributes['http.response.status_code'] = status
+  if (resends > 0) attributes['http.request.resend_count'] = resends
+  return attributes
 }
 
 function schemeOf(forwardedProto: string | string[] | undefined): string | null {

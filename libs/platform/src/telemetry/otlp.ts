@@ -168,7 +168,7 @@ class OtlpTraces implements Tracing {
       endTime: hrTime(span.endMs),
       duration: hrTime(span.endMs - span.startMs),
       status: { code: span.error === null ? api.SpanStatusCode.UNSET : api.SpanStatusCode.ERROR },
-      attributes: known({ ...span.attributes, 'error.type': span.error ?? undefined }),
+      attributes: span.error === null ? span.attributes : { ...span.attributes, 'error.type': span.error },
       ...{ links: [], events: [], ended: true, resource: this.resource, instrumentationScope: this.#scope },
       ...{ droppedAttributesCount: 0, droppedEventsCount: 0, droppedLinksCount: 0 },
     })
@@ -200,11 +200,6 @@ function contextOf(parent: TraceParent | null): api.Context {
 
 function positionOf({ traceId, spanId, traceFlags }: api.SpanContext): TraceParent {
   return { traceId, spanId, isSampled: (traceFlags & api.TraceFlags.SAMPLED) !== 0 }
-}
-
-function known(attributes: Record<string, string | number | boolean | undefined>): api.Attributes {
-  for (const name of Object.keys(attributes)) if (attributes[name] === undefined) delete attributes[name]
-  return attributes
 }
 
 function hrTime(ms: number): api.HrTime {

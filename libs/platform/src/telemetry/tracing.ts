@@ -1,6 +1,7 @@
 import { traceparentOf, type TraceParent } from './trace-context.ts'
 
 export type SpanKind = 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+export type KnownAttributes = Readonly<Record<string, string | number | boolean>>
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>
 
 export interface SpanOptions {
@@ -33,7 +34,7 @@ export interface EndedSpan {
   /** Unix ms, with fractions. */
   startMs: number
   endMs: number
-  attributes: SpanAttributes
+  attributes: KnownAttributes
   error: string | null
 }
 
