@@ -125,7 +125,7 @@ async function disturb(system: ChaosSystem, seed: number, kills: number, say: Ch
   const random = mulberry32(seed)
   const hits: Hits = Object.fromEntries(system.parts.map(({ name }) => [name, { SIGKILL: 0, SIGSTOP: 0 }]))
   let round: Part[] = []
-  await delay(1_000)
+  await delay(kills === 0 ? 3_000 : 1_000)
   for (let n = 1; n <= kills; n++) {
     if (round.length === 0) round = roundOf(system.parts, random)
     const part = round.shift()!

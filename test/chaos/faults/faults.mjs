@@ -29,6 +29,9 @@ export const faults = {
   lease: {
     part: 'proxy',
     file: '/platform/dist/transport/redis/limits.lua.js',
-    changes: [['taken = math.min(take, whole)', 'taken = take']],
+    changes: [
+      ['taken = math.min(take, whole)', 'taken = take'],
+      ['level = level - (taken + leased) * token', 'level = full'],
+    ],
   },
 }
