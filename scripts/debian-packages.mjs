@@ -1,7 +1,7 @@
 // Programs that only the tests need (servers, curl, a browser), from PATH or else from Debian's packages, unpacked under
 // .cache/ with the libraries that this system lacks: no root needed, and nothing on the system changes.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const cacheDir = path.resolve(import.meta.dirname, '../.cache/debian')
@@ -11,12 +11,13 @@ const binDirs = ['usr/lib/chromium', 'usr/bin', 'usr/sbin'].map((folder) => path
 /**
  * Makes sure that `binary` can be started by name, with `programEnv()`.
  *
- * @param {{ binary: string, packages?: string[], isAlone?: boolean, why: string }} program `packages` are unpacked even where
- *   they are installed; default: the one of the binary's name. `isAlone`: it needs no other package, whatever they say.
+ * @param {{ binary: string, packages?: string[], isAlone?: boolean, why: string, found?: () => boolean }} program `packages` are
+ *   unpacked even where they are installed; default: the one of the binary's name. `isAlone`: it needs no other package, whatever
+ *   they say. `found`: whether it is there; default: it runs.
  * @throws with what to install, where there is no way to provide it.
  */
-export function provideProgram({ binary, packages = [binary], isAlone = false, why }) {
-  if (runs(binary)) return
+export function provideProgram({ binary, packages = [binary], isAlone = false, why, found = () => runs(binary) }) {
+  if (found()) return
   const missing = (problem) =>
     new Error(
       `${binary} is needed ${why}, but ${problem}. Install it and try again (Debian: apt-get install ${packages.join(' ')}).`,
@@ -37,7 +38,34 @@ export function provideProgram({ binary, packages = [binary], isAlone = false, w
   }
   for (const deb of readdirSync(folder)) spawnSync('dpkg-deb', ['-x', path.join(folder, deb), cacheDir])
   rmSync(folder, { recursive: true })
-  if (!runs(binary)) throw missing('the downloaded package does not run on this system')
+  if (!found()) throw missing('the downloaded package does not run on this system')
+}
+
+/**
+ * A PostgreSQL with its tools (`pg_dump` and others), which must be of the server's version: the npm package has none.
+ *
+ * @returns {string} the folder that has `bin/`.
+ */
+export function providePostgres() {
+  const roots = ['/usr/lib/postgresql', path.join(cacheDir, 'usr/lib/postgresql')]
+  const find = () =>
+    roots
+      .flatMap((folder) => globSync(`${folder}/*/bin/postgres`))
+      .toSorted()
+      .at(-1)
+  if (!hasTools(find())) {
+    provideProgram({
+      binary: 'postgres',
+      packages: ['postgresql'],
+      why: 'for its tools',
+      found: () => hasTools(find()),
+    })
+  }
+  return path.resolve(find(), '../..')
+}
+
+function hasTools(postgres) {
+  return postgres !== undefined && existsSync(path.join(path.dirname(postgres), 'pg_restore'))
 }
 
 /** The environment in which provided programs find their libraries and each other. */

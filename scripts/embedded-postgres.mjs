@@ -30,11 +30,12 @@ const ephemeralSettings = ['fsync=off', 'synchronous_commit=off', 'full_page_wri
 /**
  * Starts PostgreSQL on a loopback port (a free one, if none is named), on the data in `dir` (made when it is not there).
  *
- * @param {{ dir: string, port?: number, ephemeral?: boolean, onExit?: (output: string) => void }} options
+ * @param {{ dir: string, port?: number, ephemeral?: boolean, native?: string, onExit?: (output: string) => void }} options
+ *   `native`: the folder of another PostgreSQL, which has `bin/postgres`.
  * @returns {Promise<{ url: string, pid: number, stop: () => Promise<void> }>}
  */
-export async function startEmbeddedPostgres({ dir, port, ephemeral = false, onExit = () => {} }) {
-  const place = asOrdinaryUser(nativeFiles(), dir, ephemeral)
+export async function startEmbeddedPostgres({ dir, port, ephemeral = false, native, onExit = () => {} }) {
+  const place = asOrdinaryUser(native ?? nativeFiles(), dir, ephemeral)
   mkdirSync(path.dirname(place.dir), { recursive: true })
   // Beside the data, readable by its owner only: other users of this machine can reach the port too.
   const passwordFile = `${place.dir}.password`

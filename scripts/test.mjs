@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { programEnv, provideProgram } from './debian-packages.mjs'
+import { programEnv, providePostgres, provideProgram } from './debian-packages.mjs'
 import { startEmbeddedPostgres } from './embedded-postgres.mjs'
 import { startNats, startRedis } from './servers.mjs'
 
@@ -29,6 +29,7 @@ function folder(name) {
 
 async function startServers() {
   for (const program of programs) provideProgram(program)
+  providePostgres()
   const starters = {
     DATABASE_URL: () => startEmbeddedPostgres({ dir: path.join(scratch, 'postgres'), ephemeral: true }),
     NATS_URL: () => startNats(folder('nats')),

@@ -15,6 +15,8 @@ export interface Attempt {
   path: string
   /** Null: no answer came, or not all of it. */
   status: number | null
+  /** Why there was none, or not all of it. */
+  problem?: string
 }
 
 /** Clients that ask the proxies at a rate, and note for each request whether a whole answer came. */
@@ -64,14 +66,17 @@ export class Clients {
     return new Promise((resolve) => {
       const headers = { 'x-api-key': key, 'x-request-id': id }
       const request = http.get(`${proxy}${attempt.path}`, { agent: this.#agent, headers, timeout: 10_000 })
-      request.on('timeout', () => request.destroy())
-      request.on('error', () => resolve())
+      request.on('timeout', () => request.destroy(new Error('no answer in time')))
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        attempt.problem = `${error.code ?? error.message}, ${request.reusedSocket ? 'reused' : 'new'} connection`
+        resolve()
+      })
       request.on('response', (response) => {
         response.resume()
         response.on('end', () => {
           if (response.complete) attempt.status = response.statusCode ?? null
         })
-        response.on('error', () => {})
+        response.on('error', (error) => (attempt.problem = `${error.message} in the answer`))
         response.on('close', () => resolve())
       })
     })

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { applyMigrations } from '@apigate/platform'
 import { migrationsDir, waitFor } from '@apigate/testing'
+import pg from 'pg'
 import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.mjs'
 import { freePort } from '../../scripts/ports.mjs'
 import { faults } from './faults/faults.mjs'
@@ -12,6 +13,8 @@ import { partOf, type Part } from './part.ts'
 export interface ChaosSystem {
   parts: Part[]
   databaseUrl: string
+  natsUrl: string
+  redisUrl: string
   /** In the order of their names. */
   proxies: { url: string; statusUrl: string }[]
   adminUrls: string[]
@@ -20,19 +23,29 @@ export interface ChaosSystem {
   stop(): Promise<void>
 }
 
-const root = path.resolve(import.meta.dirname, '../..')
-const injectFile = path.join(import.meta.dirname, 'faults/inject.mjs')
-
 export interface ChaosSystemOptions {
+  /** For which a process serves on when it is told to end. */
   drainSeconds?: number
+  /** Another PostgreSQL than the one that `npm start` brings: the folder that has `bin/postgres`. */
+  native?: string | undefined
+  /** Default: a new one. */
+  encryptionKey?: string
   /** What is broken on purpose, of `faults`. */
   fault?: string | null
 }
 
+const root = path.resolve(import.meta.dirname, '../..')
+const injectFile = path.join(import.meta.dirname, 'faults/inject.mjs')
+
 /** PostgreSQL, NATS, Redis, two control planes of an API and a jobs process each, and three proxies. */
 export async function startChaosSystem(
   dir: string,
-  { drainSeconds = 0, fault = null }: ChaosSystemOptions = {},
+  {
+    drainSeconds = 0,
+    native,
+    encryptionKey = randomBytes(32).toString('base64'),
+    fault = null,
+  }: ChaosSystemOptions = {},
 ): Promise<ChaosSystem> {
   const parts: Part[] = []
   const logOf = (name: string): string => path.join(dir, `${name}.log`)
@@ -45,7 +58,7 @@ export async function startChaosSystem(
     await Promise.all(parts.map((part) => part.kill()))
   }
   try {
-    const postgres = await postgresPart(path.join(dir, 'postgres'))
+    const postgres = await postgresPart(path.join(dir, 'postgres'), native)
     parts.push(postgres.part)
     await applyMigrations(postgres.url, migrationsDir)
     const natsPort = await freePort()
@@ -66,7 +79,7 @@ export async function startChaosSystem(
       DATABASE_URL: postgres.url,
       NATS_URL: `nats://127.0.0.1:${natsPort}`,
       REDIS_URL: `redis://127.0.0.1:${redisPort}`,
-      APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+      APIGATE_ENCRYPTION_KEY: encryptionKey,
       APIGATE_DRAIN_SECONDS: String(drainSeconds),
     }
     const node = async (name: string, file: string, more: NodeJS.ProcessEnv, port: number): Promise<Part> => {
@@ -109,6 +122,8 @@ export async function startChaosSystem(
     return {
       parts: ordered,
       databaseUrl: postgres.url,
+      natsUrl: env.NATS_URL,
+      redisUrl: env.REDIS_URL,
       proxies,
       adminUrls,
       adminKey,
@@ -131,9 +146,11 @@ export async function startChaosSystem(
 }
 
 /** As `npm start` brings it, on a port of its own: a killed one is started again on its data. */
-async function postgresPart(dir: string): Promise<{ url: string; part: Part }> {
+async function postgresPart(dir: string, native: string | undefined): Promise<{ url: string; part: Part }> {
   const port = await freePort()
-  let running = await startEmbeddedPostgres({ dir, port })
+  const options = { dir, port, ...(native && { native }) }
+  let running = await startEmbeddedPostgres(options)
+  const url = await ownDatabase(running.url)
   const group = (signal: NodeJS.Signals): void => {
     try {
       process.kill(-running.pid, signal)
@@ -144,7 +161,7 @@ async function postgresPart(dir: string): Promise<{ url: string; part: Part }> {
   const part: Part = {
     name: 'postgres',
     async start() {
-      running = await waitFor(() => startEmbeddedPostgres({ dir, port }), { timeoutMs: 30_000, what: 'PostgreSQL' })
+      running = await waitFor(() => startEmbeddedPostgres(options), { timeoutMs: 30_000, what: 'PostgreSQL' })
     },
     async kill() {
       group('SIGKILL')
@@ -157,7 +174,18 @@ async function postgresPart(dir: string): Promise<{ url: string; part: Part }> {
     pause: () => group('SIGSTOP'),
     resume: () => group('SIGCONT'),
   }
-  return { url: running.url, part }
+  return { url, part }
+}
+
+/** The server's own database cannot be dropped. */
+async function ownDatabase(serverUrl: string): Promise<string> {
+  const client = new pg.Client(serverUrl)
+  await client.connect()
+  await client.query('CREATE DATABASE apigate')
+  await client.end()
+  const url = new URL(serverUrl)
+  url.pathname = '/apigate'
+  return url.href
 }
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,6 @@
 import http from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface Target {
@@ -22,7 +23,9 @@ export class Balancer {
   /** What clients saw fail. */
   readonly failures: string[] = []
   readonly #targets: WatchedTarget[]
-  readonly #server = http.createServer((request, response) => this.#forward(request, response))
+  readonly #server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+    this.#forward(request, response)
+  })
   readonly #closing = new AbortController()
   #turn = 0
 
@@ -94,7 +97,8 @@ export class Balancer {
       this.#try(others, request, body, response)
     })
     asked.on('response', (answer) => {
-      const { connection: __, ...answered } = answer.headers
+      // Of the target's own connection.
+      const { connection: __, 'keep-alive': ___, ...answered } = answer.headers
       response.writeHead(answer.statusCode ?? 502, answered)
       answer.on('data', (chunk) => response.write(chunk))
       answer.on('end', () => (answer.complete ? response.end() : failed('the answer broke off')))
@@ -103,15 +107,21 @@ export class Balancer {
     asked.end(body)
   }
 
-  #tunnel(request: http.IncomingMessage, socket: NodeJS.WritableStream & NodeJS.ReadableStream, head: Buffer): void {
-    const [target] = this.#candidates()
+  #tunnel(request: http.IncomingMessage, socket: Duplex, head: Buffer, targets = this.#candidates()): void {
+    const [target, ...others] = targets
     if (target === undefined) return void socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
     const upstream = connect(Number(target.url.port), target.url.hostname)
-    const lines = request.rawHeaders.map((part, n) => (n % 2 === 0 ? `${part}: ` : `${part}\r\n`)).join('')
-    upstream.write(`GET ${request.url} HTTP/1.1\r\n${lines}\r\n`)
-    upstream.write(head)
-    upstream.pipe(socket).pipe(upstream)
-    upstream.on('error', () => socket.end())
+    upstream.once('connect', () => {
+      const lines = request.rawHeaders.map((part, n) => (n % 2 === 0 ? `${part}: ` : `${part}\r\n`)).join('')
+      upstream.write(`GET ${request.url} HTTP/1.1\r\n${lines}\r\n`)
+      upstream.write(head)
+      upstream.pipe(socket).pipe(upstream)
+    })
+    upstream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNREFUSED') return void socket.end()
+      this.refused += 1
+      this.#tunnel(request, socket, head, others)
+    })
     socket.on('error', () => upstream.end())
   }
 }

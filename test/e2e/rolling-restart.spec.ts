@@ -74,6 +74,7 @@ test('every process is restarted in turn under load: no request fails, no usage 
 
     expect(traffic.failures).toEqual([])
     expect(admin.failures).toEqual([])
+    expect([...clients.attempts.values()].flatMap(({ problem }) => problem ?? [])).toEqual([])
     expect(statusesOf(clients, 'busy')).toEqual([200])
     expect(statusesOf(clients, 'free')).toEqual([200])
     expect(statusesOf(clients, 'limited')).toEqual([200, 429])
@@ -107,7 +108,7 @@ async function restartProxies(): Promise<void> {
     await waitFor(async () => (await fetch(`${statusUrl}/readyz`)).status === 503)
     // Whoever has not noticed yet is still served.
     expect((await fetch(`${url}/small`, { headers: { 'x-api-key': customers[0]!.key } })).status).toBe(200)
-    await waitFor(() => isRefused(url), { what: 'that it takes no connection any more' })
+    await waitFor(() => isRefused(url), { timeoutMs: 15_000, what: 'that it takes no connection any more' })
     release()
     expect(await (await slow).text()).toBe('first last')
     expect(await ended).toBe(0)
