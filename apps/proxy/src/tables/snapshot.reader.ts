@@ -48,7 +48,9 @@ export async function readSnapshot(
       sink.apply(JSON.parse(bytes.toString('utf8', start, end)) as ConfigItem)
       return
     }
-    header = snapshotHeaderSchema.parse(JSON.parse(bytes.toString('utf8', start, end)))
+    const head = JSON.parse(bytes.toString('utf8', start, end)) as Partial<SnapshotHeader>
+    if (head.v !== 1) throw new Error(`it is of version ${String(head.v)}, which this worker does not know`)
+    header = snapshotHeaderSchema.parse(head)
     if (header.epoch !== pointer.epoch || header.revision !== pointer.revision) {
       throw new Error('its header names another revision')
     }
