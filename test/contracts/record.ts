@@ -81,6 +81,8 @@ async function record(system: ChaosSystem): Promise<void> {
     const inbox = nats.subscribe('_INBOX.>')
     await system.admin('POST', '/api/explain', request)
     for await (const message of inbox) {
+      // Acknowledgements of others.
+      if (!message.string().startsWith('{')) continue
       const value = message.json<{ worker?: string; refusal?: unknown }>()
       if (value.worker === undefined || value.refusal === undefined) continue
       messages['explanation'] = [value]
