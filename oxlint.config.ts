@@ -139,7 +139,7 @@ export default defineConfig({
     },
     // What a person runs in a terminal may write to it.
     {
-      files: ['scripts/**', 'bench/**', 'test/conformance/run.ts', 'test/chaos/main.ts'],
+      files: ['scripts/**', 'bench/**', 'test/conformance/run.ts', 'test/chaos/main.ts', 'test/soak/main.ts'],
       rules: { 'no-console': 'off' },
     },
   ],

@@ -6,6 +6,8 @@ import { waitFor } from '@apigate/testing'
 /** One process of the system, that can be killed, stopped and started again with the same settings and data. */
 export interface Part {
   readonly name: string
+  /** Of the process that runs; undefined without one. */
+  readonly pid: number | undefined
   start(): Promise<void>
   /** SIGKILL, to the process and its children. */
   kill(): Promise<void>
@@ -47,6 +49,9 @@ export function partOf({ name, file, args, env = process.env, logFile, ready }: 
   }
   return {
     name,
+    get pid() {
+      return child?.pid
+    },
     async start() {
       const log = openSync(logFile, 'a')
       // A process group of its own, so that a signal reaches its children too.

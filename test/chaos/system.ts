@@ -160,6 +160,9 @@ async function postgresPart(dir: string, native: string | undefined): Promise<{ 
   }
   const part: Part = {
     name: 'postgres',
+    get pid() {
+      return running.pid
+    },
     async start() {
       running = await waitFor(() => startEmbeddedPostgres(options), { timeoutMs: 30_000, what: 'PostgreSQL' })
     },

@@ -13,6 +13,11 @@ const REVOKED = 2
 const digestWords = 8
 const recentKeysMax = 8_192
 
+interface RecentKey {
+  readonly slot: number
+  readonly id: string
+}
+
 interface Part {
   readonly digests: Uint32Array
   readonly owners: Uint32Array
@@ -34,8 +39,10 @@ export class KeyTable {
   readonly #parts: Part[] = []
   readonly #byDigest = new SlotIndex((slot) => this.#wordOf(slot, 0))
   readonly #sought = new Uint32Array(digestWords)
-  #recent = new Map<string, number>()
-  #older = new Map<string, number>()
+  #recent = new Map<string, RecentKey>()
+  #older = new Map<string, RecentKey>()
+  /** The one that was found last: what comes next is the question for its id. */
+  #found: RecentKey | null = null
 
   get size(): number {
     return this.#ids.size
@@ -48,18 +55,25 @@ export class KeyTable {
 
   /** Slot of the key that a client presents, or -1. */
   find(key: string): number {
-    const known = this.#recent.get(key)
-    if (known !== undefined) return known
-    let slot = this.#older.get(key) ?? -1
-    if (slot === -1) slot = this.findDigest(hash('sha256', key, 'latin1'))
-    if (slot !== -1) {
-      if (this.#recent.size === recentKeysMax) {
-        this.#older = this.#recent
-        this.#recent = new Map()
-      }
-      this.#recent.set(key, slot)
+    const found = this.#recent.get(key) ?? this.#notice(key)
+    if (found === null) return -1
+    this.#found = found
+    return found.slot
+  }
+
+  #notice(key: string): RecentKey | null {
+    let found = this.#older.get(key)
+    if (found === undefined) {
+      const slot = this.findDigest(hash('sha256', key, 'latin1'))
+      if (slot === -1) return null
+      found = { slot, id: this.idOf(slot) }
     }
-    return slot
+    if (this.#recent.size === recentKeysMax) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
+    this.#recent.set(key, found)
+    return found
   }
 
   /** @param digest one character (0–255) a byte. */
@@ -131,11 +145,12 @@ export class KeyTable {
     this.#ids.free(slot)
     this.#recent.clear()
     this.#older.clear()
+    this.#found = null
     return slot
   }
 
   idOf(slot: number): string {
-    return this.#ids.idOf(slot)
+    return this.#found?.slot === slot ? this.#found.id : this.#ids.idOf(slot)
   }
 
   /** Index into the owners, or `noOwner`. */

@@ -42,7 +42,7 @@ export class UpstreamCall implements AnswerHandler, UpstreamWork {
   start(): void {
     const { trace } = this.#exchange
     if (trace !== null) trace.asks(this.#target.url)
-    this.#target.health.begin(performance.now())
+    if (!this.#target.health.isHealthy) this.#target.health.begin(performance.now())
     this.#connection = this.#target.pool.send(this.#request, this)
   }
 

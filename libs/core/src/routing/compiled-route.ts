@@ -42,6 +42,8 @@ export interface CompiledRoute {
   readonly headers: readonly CompiledHeader[]
   /** False when any method and any headers will do, which spares most routes the check. */
   readonly conditional: boolean
+  /** Empty = all. One list for all routes with the same ones: there is less to fetch into the processor's cache, and to keep. */
+  readonly methods: readonly string[]
   /** Null: the matched path goes on unchanged. */
   readonly rewrite: readonly RewritePart[] | null
   readonly meter: Meter
@@ -113,11 +115,23 @@ function compile(route: RouteConfig): CompiledRoute | RouteProblem[] {
     path,
     headers: headers.filter((header) => header !== undefined),
     conditional: route.methods.length > 0 || headers.length > 0,
+    methods: sharedMethods(route.methods),
     rewrite,
     meter,
     requestTransform,
     responseTransform,
   }
+}
+
+const methodLists = new Map<string, readonly string[]>()
+const methodListsMax = 1_000
+
+function sharedMethods(methods: readonly string[]): readonly string[] {
+  const name = methods.join()
+  const known = methodLists.get(name)
+  if (known !== undefined) return known
+  if (methodLists.size < methodListsMax) methodLists.set(name, methods)
+  return methods
 }
 
 function checkMethod(method: string): void {
@@ -132,7 +146,7 @@ function checkMethodOverride(method: string): void {
 /** Whether method and headers of a request whose host and path match are the route's as well. */
 export function conditionsMatch(route: CompiledRoute, method: string, header: HeaderLookup): boolean {
   if (!route.conditional) return true
-  const { methods } = route.config
+  const { methods } = route
   if (methods.length > 0 && !methods.includes(method)) return false
   for (const condition of route.headers) if (!headerMatches(condition, header)) return false
   return true

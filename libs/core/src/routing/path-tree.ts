@@ -44,13 +44,20 @@ export function insertRoute(root: PathNode, route: RankedRoute): void {
   const { path } = route
   if (path.kind === 'regex') {
     const node = descend(root, literalSegments(path.regex.literalPrefix), route.rank)
-    ;(node.regex ??= []).push(route)
+    node.regex = withRoute(node.regex, route)
     return
   }
   const node = descend(root, path.segments, route.rank)
-  if (path.kind === 'exact') (node.exact ??= []).push(route)
-  else if (path.partial === null) (node.prefix ??= []).push(route)
+  if (path.kind === 'exact') node.exact = withRoute(node.exact, route)
+  else if (path.partial === null) node.prefix = withRoute(node.prefix, route)
   else insertPartial(node, path.partial, route)
+}
+
+/** Most lists have one route: one that is made empty and grows has room for 17. */
+function withRoute(routes: RankedRoute[] | null, route: RankedRoute): RankedRoute[] {
+  if (routes === null) return [route]
+  routes.push(route)
+  return routes
 }
 
 function insertPartial(node: PathNode, partial: string, route: RankedRoute): void {

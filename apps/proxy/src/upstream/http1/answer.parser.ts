@@ -253,8 +253,13 @@ export class AnswerParser {
   }
 
   #pass(bytes: Buffer, start: number, end: number): void {
-    const view = bytes.subarray(start, end)
-    this.#sink.onData(this.#isShared ? Buffer.from(view) : view)
+    if (!this.#isShared) {
+      this.#sink.onData(bytes.subarray(start, end))
+      return
+    }
+    const copy = Buffer.allocUnsafe(end - start)
+    bytes.copy(copy, 0, start, end)
+    this.#sink.onData(copy)
   }
 
   #complete(): void {
