@@ -1,2 +1,3 @@
-// `npm run bench`: CPU time per proxied request beside bare libraries; see bench/README.md.
-import '../bench/proxying.ts'
+// `npm run bench`: CPU time per proxied request beside bare libraries; `npm run bench -- memory`: what tables take. See
+// bench/README.md.
+await import(process.argv[2] === 'memory' ? '../bench/memory.ts' : '../bench/proxying.ts')

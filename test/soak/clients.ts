@@ -29,6 +29,8 @@ const runningMax = 200
 export class MixedClients {
   /** By request id, which the ledger keeps. */
   readonly attempts = new Map<string, Attempt>()
+  /** Requests that have left as a whole: a proxy has read them, whatever became of their clients. */
+  readonly sent = new Set<string>()
   readonly #proxies: readonly string[]
   readonly #key: string
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 50 })
@@ -68,6 +70,7 @@ export class MixedClients {
       const url = `${this.#proxies[n % this.#proxies.length]!}${path}`
       const request = http.request(url, { method, agent: this.#agent, headers, timeout: 20_000 })
       request.on('timeout', () => request.destroy())
+      request.on('finish', () => this.sent.add(id))
       request.on('error', () => resolve())
       request.on('close', () => resolve())
       request.on('upgrade', (_response, socket) => {

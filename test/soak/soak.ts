@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { waitFor } from '@apigate/testing'
+import pg from 'pg'
 import { startChaosSystem, type ChaosSystem } from '../chaos/system.ts'
 import { judge } from '../chaos/verdict.ts'
 import { MixedClients } from './clients.ts'
@@ -62,6 +63,8 @@ export async function runSoak(minutes: number, say: (line: string) => void): Pro
     for (const { path: route, answers, unanswered, events } of rows) {
       say(`${route}: ${answers} answers, ${unanswered} without one, ${events} events`)
     }
+    const unrecorded = await missing(system.databaseUrl, clients.sent)
+    if (unrecorded > 0) differences.push(`${unrecorded} requests were sent and are not in the ledger`)
     const memory = watch.verdict()
     memory.lines.forEach(say)
     const problems = [...differences, ...memory.problems]
@@ -134,6 +137,21 @@ async function change(system: ChaosSystem, prepared: Prepared, signal: AbortSign
 async function isAtRest(statusUrl: string): Promise<boolean> {
   const status = (await (await fetch(`${statusUrl}/status`)).json()) as { spoolEvents: number; inFlight: number }
   return status.spoolEvents + status.inFlight === 0
+}
+
+/** How many of these requests have no event. */
+async function missing(databaseUrl: string, sent: ReadonlySet<string>): Promise<number> {
+  const client = new pg.Client(databaseUrl)
+  await client.connect()
+  try {
+    const { rows } = await client.query<{ request_id: string }>(
+      `SELECT request_id FROM usage_events WHERE request_id LIKE 'chaos-soak-%'`,
+    )
+    const known = new Set(rows.map((row) => row.request_id))
+    return [...sent].filter((id) => !known.has(id)).length
+  } finally {
+    await client.end()
+  }
 }
 
 /** Beyond what it had before the load: idle connections to upstreams end by their time. */

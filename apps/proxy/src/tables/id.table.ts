@@ -34,6 +34,11 @@ export class IdTable {
     return this.#used
   }
 
+  /** Without the ids that are longer than our own. */
+  get byteLength(): number {
+    return this.#parts.length * partSlots * cellBytes + this.#index.byteLength
+  }
+
   /** -1 when there is no such id. */
   find(id: string): number {
     if (id.length > inlineBytesMax) return this.#findLong(id)

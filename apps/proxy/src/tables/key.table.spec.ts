@@ -134,3 +134,18 @@ test('a hundred thousand keys that come and go leave it compact and complete', (
   for (let i = 99_000; i < 100_000; i++) expect(table.ownerOf(table.find(`k${i}`))).toBe(i)
   expect(table.find('k98999')).toBe(-1)
 })
+
+test('a key takes less than 96 bytes, in arrays that the garbage collector need not walk', () => {
+  const keys = 250_000
+  const table = new KeyTable()
+  table.reserve(keys)
+  const digest = Buffer.alloc(32)
+  const config = { ...aKey().config }
+  for (let n = 0; n < keys; n++) {
+    digest.writeUInt32LE(Math.imul(n, 0x9e3779b1) >>> 0, 0)
+    digest.writeUInt32LE(n, 4)
+    table.put({ ...config, id: `key_${String(n).padStart(26, '0')}`, digest: digest.toString('base64') }, n)
+  }
+  expect(table.size).toBe(keys)
+  expect(table.byteLength / keys).toBeLessThan(96)
+})

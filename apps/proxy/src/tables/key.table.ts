@@ -53,6 +53,12 @@ export class KeyTable {
     return this.#ids.used
   }
 
+  /** Of all its columns and indexes. */
+  get byteLength(): number {
+    const columns = this.#parts.flatMap((part) => Object.values(part) as Uint8Array[])
+    return columns.reduce((sum, { byteLength }) => sum + byteLength, this.#ids.byteLength + this.#byDigest.byteLength)
+  }
+
   /** Slot of the key that a client presents, or -1. */
   find(key: string): number {
     const found = this.#recent.get(key) ?? this.#notice(key)

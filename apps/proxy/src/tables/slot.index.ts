@@ -26,6 +26,11 @@ export class SlotIndex {
     return this.#shards[hash >>> 24]!
   }
 
+  /** Of its cells. */
+  get byteLength(): number {
+    return this.#shards.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  }
+
   /** Makes room for so many slots, so that the index need not grow on the way there. */
   reserve(slots: number): void {
     const perShard = 2 ** Math.ceil(Math.log2((slots / shards) * 2))
