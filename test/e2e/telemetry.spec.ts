@@ -91,8 +91,8 @@ describe.each(modes)('in %s mode', (mode) => {
     const processed = await spanOf(({ spanId }) => spanId === insert.parentSpanId)
     const sent = await spanOf(({ spanId }) => spanId === processed.parentSpanId)
     expect([sent, processed].map(({ service, name, kind }) => `${service} ${name} ${kind}`)).toEqual([
-      'apigate-proxy send apigate-usage producer',
-      'apigate-jobs process apigate-usage consumer',
+      'apigate-proxy send apigate-usage-rows producer',
+      'apigate-jobs process apigate-usage-rows consumer',
     ])
     expect(sent.parentSpanId).toBe('')
   })
