@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createLogger, type Logger } from './logger.ts'
+import { createLogger, maskShapes, type Logger } from './logger.ts'
 
 function capture(): { log: Logger; lines: Record<string, unknown>[]; text(): string } {
   const raw: string[] = []
@@ -44,6 +44,24 @@ test('keys and passwords within messages are masked', () => {
   expect(text()).not.toContain('pa55word')
   expect(lines[0]?.['msg']).toBe('cannot reach postgresql://app:[redacted]@db:5432/x with ak_[redacted]')
 })
+
+test.each([
+  ['redis://:sesame@h', 'redis://:[redacted]@h'],
+  ['nats://a:b@c,nats://d:e@f', 'nats://a:[redacted]@c,nats://d:[redacted]@f'],
+  ['"https://h:80/x" and mail a@b', '"https://h:80/x" and mail a@b'],
+  ['https://a@b/c', 'https://a@b/c'],
+])('of %s is shown %s', (text, shown) => {
+  expect(maskShapes(text)).toBe(shown)
+})
+
+test.each(['a.', 'x://y:', '://', '@://', 'ak_', 'Bearer ', '"://a:'])(
+  'half a million characters of %j that a stranger has sent hold nobody up',
+  (part) => {
+    // By a pattern that looks at them again and again it would be minutes.
+    const text = part.repeat(500_000 / part.length)
+    expect(maskShapes(text).length).toBeGreaterThan(0)
+  },
+)
 
 test('what refers to itself is cut, not followed', () => {
   const { log, lines } = capture()
