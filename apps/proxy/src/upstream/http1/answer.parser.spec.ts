@@ -122,6 +122,7 @@ test.each([
   ['a NUL', `${ok}A: \0\r\n\r\n`],
   ['length and coding', `${ok}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`],
   ['two lengths', `${ok}Content-Length: 1\r\nContent-Length: 2\r\n\r\n`],
+  ['a length with blanks in it without end', `${ok}Content-Length: 1${' '.repeat(65_000)}1\r\n\r\n`],
   ['a negative length', `${ok}Content-Length: -1\r\n\r\n`],
   ['an unasked coding', `${ok}Transfer-Encoding: gzip, chunked\r\n\r\n`],
   ['gzip without chunks', `${ok}Transfer-Encoding: gzip\r\n\r\n`],

@@ -23,6 +23,8 @@ const headBytesMax = 65_536
 const trailerBytesMax = 16_384
 const chunkHeadBytesMax = 4_096
 const informationsMax = 64
+/** Of a length that is said more than once. */
+const lengthCharsMax = 256
 const headEnd = Buffer.from('\r\n\r\n')
 const lineEnd = Buffer.from('\r\n')
 const statusLine = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
@@ -272,6 +274,8 @@ export class AnswerParser {
 function lengthOf(value: string | undefined): number | null {
   if (value === undefined) return null
   if (digits.test(value)) return Number(value)
+  // Blanks by the thousand would take seconds to be looked through.
+  if (value.length > lengthCharsMax) throw new AnswerError('a length that does not end')
   const [first = '', ...others] = value.split(/[\t ]*,[\t ]*/)
   if (!digits.test(first) || others.some((other) => other !== first)) throw new AnswerError('a length that is none')
   return Number(first)
