@@ -93,6 +93,16 @@ test('CONNECT and the asterisk are refused, the absolute form is taken by its ow
   expect(upstream.requests.at(-1)).toMatchObject({ url: '/x?y', headers: { 'x-forwarded-host': 'b.example' } })
 })
 
+test.each([
+  ['GET http://someone:sesame@b.example/x', 400, '/x'],
+  ['GET http://sesame@b.example/x?sesame', 400, 'http://b.example/x', 'Host: b\r\n'],
+  ['GET /x#token=sesame', 400, '/x', 'Host: b\r\n'],
+  ['CONNECT someone:sesame@b.example:1', 405, 'b.example:1'],
+])('the event of %s holds no secret of a target that is refused', async (target, status, path, more = '') => {
+  expect(await answerTo(`${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${more}\r\n`)).toMatchObject({ status })
+  expect(traffic.events.at(-1)).toMatchObject({ path, status_code: status })
+})
+
 test('a path that climbs above the root is 400 and costs the connection nothing', async () => {
   const client = await rawConnection(traffic.port)
   client.write('GET /a/../../x HTTP/1.1\r\nHost: a\r\n\r\n')
@@ -172,10 +182,10 @@ test('pipelined requests are served one after the other, so that none overtakes 
 test('a client that pipelines without end is read no further while the first has no answer', async () => {
   let first: ServerResponse | null = null
   upstream.handle((_request, response) => (first === null ? (first = response) : response.end('ok')))
+  // Before there is a connection, whose first head has 300 ms.
+  const requests = Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(1_000)}\r\n\r\n`.repeat(40_000))
   const client = await rawConnection(traffic.port)
-  const request = `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(1_000)}\r\n\r\n`
-  const count = 40_000
-  client.write(request.repeat(count))
+  client.write(requests)
   const held = await waitFor(() => first)
   // As long as others are served, the server had the time to read on.
   for (let i = 0; i < 20; i++) await fetch(traffic.url).then((answer) => answer.text())

@@ -12,9 +12,8 @@ const badFraming = closing(refusal('bad_request', 'The framing of the body is no
 export function checkWire(exchange: Exchange, limits: WireLimits): Refusal | null {
   const { request } = exchange
   const url = request.url ?? ''
-  const queryStart = url.indexOf('?')
   // For the event, should the target never be normalised.
-  exchange.path = queryStart === -1 ? url : url.slice(0, queryStart)
+  exchange.path = shownPath(url)
   if (url.length > limits.urlBytesMax) {
     exchange.path = exchange.path.slice(0, limits.urlBytesMax)
     return urlTooLong
@@ -36,6 +35,13 @@ export function checkWire(exchange: Exchange, limits: WireLimits): Refusal | nul
   if (!isFramingPlain(request)) return badFraming
   exchange.authority = headers.host ?? ''
   return null
+}
+
+/** Of a target as it came: neither query nor fragment nor user information, which clients put secrets into. */
+function shownPath(url: string): string {
+  const end = url.search(/[?#]/)
+  const path = end === -1 ? url : url.slice(0, end)
+  return path.startsWith('/') ? path : path.replace(/^([a-z][a-z\d+.-]*:\/\/)?[^/]*@/i, '$1')
 }
 
 /** Another transfer coding than chunked stays undecoded, and HTTP/1.0 knows none: both read differently by others. */
