@@ -3,6 +3,7 @@ import { aKey } from '@apigate/testing'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ConfigState } from './config.state.ts'
+import { KeyLine, UserLine } from './snapshot.line.ts'
 
 const sealer = { open: () => '' }
 const owners = ['usr_0123456789abcdefghjkmnpqrs', 'usr_b', `usr_${'long'.repeat(10)}`]
@@ -86,4 +87,71 @@ test.each([
   const { state } = load([...users, ...(_name === 'a repeated key' ? [item] : [])])
   const bytes = Buffer.from(change(JSON.stringify(item)))
   expect(state.applyLine(bytes, 0, bytes.length)).toBe(false)
+})
+
+const odd = [
+  '0',
+  '00',
+  '9',
+  '-',
+  '.5',
+  'e3',
+  ' ',
+  '"',
+  '\\',
+  '\\u0041',
+  '\u00e9',
+  '\u007f',
+  '\t',
+  'null',
+  '[]',
+  ',',
+  '"x":1,',
+  '}',
+  '=',
+]
+
+const [keyLine, userLine] = [new KeyLine(), new UserLine()]
+
+/** What is read from the bytes; null for what is left to the parser. */
+function readFrom(line: string): object | null {
+  const bytes = Buffer.from(line)
+  const textOf = (start: number, end: number): string => bytes.toString('latin1', start, end)
+  if (keyLine.read(bytes, 0, bytes.length)) {
+    const { idStart, idEnd, ownerStart, ownerEnd, expiresAtMs, revokedAtMs } = keyLine
+    const digest = Buffer.from(keyLine.digest.buffer).toString('hex')
+    const owner = textOf(ownerStart, ownerEnd)
+    return { kind: 'key', id: textOf(idStart, idEnd), digest, owner, scopes: [], expiresAtMs, revokedAtMs }
+  }
+  if (!userLine.read(bytes, 0, bytes.length)) return null
+  const { idStart, idEnd, status, planId } = userLine
+  return { kind: 'user', id: textOf(idStart, idEnd), status, planId }
+}
+
+/** The same of what the parser says; with whatever else it says. */
+function parsedFrom(line: string): object {
+  const { kind, op: _op, value, ...more } = JSON.parse(line) as { kind: string; op: 'put'; value: KeyConfig }
+  if (kind === 'user') return { kind, ...value, ...more }
+  const { prefix: _prefix, digest, userId, groupId, ...others } = value
+  const owner = userId === null || groupId === null ? (userId ?? groupId ?? '') : [userId, groupId]
+  return { kind, digest: Buffer.from(digest, 'base64').toString('hex'), owner, ...others, ...more }
+}
+
+test('of a line with something odd in it, only what JSON says is read from the bytes, or nothing', () => {
+  const change = fc.tuple(fc.nat(), fc.constantFrom('', '', ...odd), fc.nat(2))
+  const items = fc.oneof(key.map(put), fc.constantFrom(...users))
+  fc.assert(
+    fc.property(items, fc.array(change, { maxLength: 2 }), (item, changes) => {
+      let line = JSON.stringify(item)
+      for (const [which, text, removed] of changes) {
+        // Where values and members begin and end.
+        const places = [...line.matchAll(/(?<=[:,{["])|(?=[,}\]"])/g)]
+        const at = places[which % places.length]!.index
+        line = line.slice(0, at) + text + line.slice(at + removed)
+      }
+      const read = readFrom(line)
+      expect(read).toEqual(read === null ? null : parsedFrom(line))
+    }),
+    { numRuns: 5_000 },
+  )
 })

@@ -42,7 +42,7 @@ abstract class Line {
     return at > start && at - start <= idBytesMax
   }
 
-  /** Reads `null` or a whole number; undefined for anything else. */
+  /** Reads `null` or a whole number as JSON has them; undefined for anything else. */
   protected time(bytes: Uint8Array): number | null | undefined {
     if (this.skip(bytes, nullText)) return null
     let value = 0
@@ -50,7 +50,9 @@ abstract class Line {
     for (let digit = bytes[this.at]! - zero; digit >= 0 && digit <= 9; digit = bytes[++this.at]! - zero) {
       value = value * 10 + digit
     }
-    return this.at > start && this.at - start <= timeDigitsMax ? value : undefined
+    const digits = this.at - start
+    if (digits > 1 && bytes[start] === zero) return undefined
+    return digits > 0 && digits <= timeDigitsMax ? value : undefined
   }
 }
 
