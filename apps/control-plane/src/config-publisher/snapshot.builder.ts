@@ -5,7 +5,16 @@ import { createGzip } from 'node:zlib'
 import type { SnapshotHeader, SnapshotPointer } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
 import { Prisma, type PrismaClient } from '../persistence/generated/client.ts'
-import { groupItem, keyItem, planItem, routeItem, upstreamItem, userItem, type KeyRow } from './config.item.ts'
+import {
+  groupItem,
+  keyItem,
+  planItem,
+  routeItem,
+  upstreamItem,
+  userItem,
+  type KeyRow,
+  type UserRow,
+} from './config.item.ts'
 
 /** The longest that a snapshot of the largest installation should take, with room. */
 const transactionTimeoutMs = 15 * 60_000
@@ -57,11 +66,11 @@ async function* lines(tx: Prisma.TransactionClient, header: SnapshotHeader): Asy
 /** In the order of the contract: what is referred to comes before what refers to it. */
 async function* batches(tx: Prisma.TransactionClient): AsyncGenerator<ConfigItem[], void> {
   yield* byId((page) => tx.plan.findMany(page), planItem)
-  yield* manyById(tx, users, userItem)
+  yield* manyById(tx, users, (row) => userItem(row as UserRow))
   yield* byId((page) => tx.group.findMany({ ...page, select: { id: true, status: true, planId: true } }), groupItem)
   yield* byId((page) => tx.upstream.findMany(page), upstreamItem)
   yield* byId((page) => tx.route.findMany(page), routeItem)
-  yield* manyById(tx, keys, (row: KeyAsJson) => keyItem(keyRow(row)))
+  yield* manyById(tx, keys, (row) => keyItem(keyRow(row as KeyAsJson)))
 }
 
 const users = Prisma.sql`id, status, plan_id AS "planId" FROM users`
@@ -73,8 +82,9 @@ type KeyAsJson = Omit<KeyRow, 'digest' | 'expiresAt' | 'revokedAt'> &
   Record<'digest', string> &
   Record<'expiresAt' | 'revokedAt', string | null>
 
+const date = (text: string | null): Date | null => (text === null ? null : new Date(text))
+
 function keyRow({ digest, expiresAt, revokedAt, ...row }: KeyAsJson): KeyRow {
-  const date = (text: string | null): Date | null => (text === null ? null : new Date(text))
   return { ...row, digest: Buffer.from(digest, 'base64'), expiresAt: date(expiresAt), revokedAt: date(revokedAt) }
 }
 
@@ -99,17 +109,17 @@ async function* byId<Row extends { id: string }>(
 }
 
 /** The same for millions of rows: a batch comes as one JSON text, without the client's making of each row. */
-async function* manyById<Row extends { id: string }>(
+async function* manyById(
   tx: Prisma.TransactionClient,
   columns: Prisma.Sql,
-  item: (row: Row) => ConfigItem,
+  item: (row: { id: string }) => ConfigItem,
 ): AsyncGenerator<ConfigItem[], void> {
   for (let after = ''; ;) {
     const [batch] = await tx.$queryRaw<{ rows: string | null }[]>`
       SELECT json_agg(batch)::text AS rows FROM (
         SELECT ${columns} WHERE id > ${after} ORDER BY id LIMIT ${batchRows}
       ) batch`
-    const rows = JSON.parse(batch?.rows ?? '[]') as Row[]
+    const rows = JSON.parse(batch?.rows ?? '[]') as { id: string }[]
     const last = rows.at(-1)
     if (last === undefined) return
     yield rows.map(item)
