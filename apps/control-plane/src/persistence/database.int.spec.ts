@@ -65,3 +65,22 @@ test('a database that is away is unavailable, by whichever way it is asked', asy
   expect(problems).toEqual(problems.map(() => ({ kind: 'unavailable' })))
   await away.onModuleDestroy()
 })
+
+test('an instant is the same one to Prisma, to pg and to PostgreSQL, whatever the time zone of the server', async () => {
+  const name = new URL(testDatabase.url).pathname.slice(1)
+  await database.pool.query(`ALTER DATABASE "${name}" SET timezone = 'Asia/Kathmandu'`)
+  const elsewhere = new Database(testDatabase.url)
+  try {
+    const before = Date.now()
+    await elsewhere.pool.query(`INSERT INTO plans (id, name, updated_at) VALUES ('plan_now', 'now', now())`)
+    const { createdAt } = await elsewhere.prisma.plan.findUniqueOrThrow({ where: { id: 'plan_now' } })
+    expect(Math.abs(createdAt.getTime() - before)).toBeLessThan(60_000)
+    const at = new Date('2026-03-01T12:00:00.123Z')
+    await elsewhere.prisma.plan.create({ data: { id: 'plan_at', name: 'at', createdAt: at } })
+    const { rows } = await elsewhere.pool.query(`SELECT created_at FROM plans WHERE id = 'plan_at'`)
+    expect(rows).toEqual([{ created_at: at }])
+    expect(await elsewhere.prisma.$queryRaw`SELECT id FROM plans WHERE created_at = ${at}`).toEqual([{ id: 'plan_at' }])
+  } finally {
+    await elsewhere.onModuleDestroy()
+  }
+})

@@ -27,8 +27,10 @@ export class Database implements OnModuleDestroy {
       // By SET, which a connection pooler passes on, as it may not do with a parameter of the start-up packet. pg's own
       // `query_timeout` would give a connection back with its transaction open.
       // A statement of the ledger sorts thousands of events, which must not go by files.
+      // Prisma's adapter writes and reads instants without their offset, so that they are those of the session's time zone.
       // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, its types do not say so
-      onConnect: (client) => client.query(`SET statement_timeout = ${statementMsMax}; SET work_mem = '16MB'`),
+      onConnect: (client) =>
+        client.query(`SET statement_timeout = ${statementMsMax}; SET work_mem = '16MB'; SET timezone = 'UTC'`),
     })
     // A broken idle connection is replaced by the pool; without a listener it would end the process.
     this.pool.on('error', () => {})
