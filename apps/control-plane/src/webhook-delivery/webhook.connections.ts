@@ -14,7 +14,8 @@ export class WebhookConnections {
 
   /**
    * @param perWebhookMax connections to one webhook.
-   * @param webhooksMax whose connections are kept; more than are sent to at once, for those of the oldest are closed.
+   * @param webhooksMax whose connections are kept; of the oldest those are closed that wait for another request. What is under way
+   * goes on, and its connection is closed when it has waited for as long as any.
    */
   constructor(
     private readonly perWebhookMax: number,
@@ -38,7 +39,7 @@ export class WebhookConnections {
 
   #closeOldest(): void {
     for (const [name, agent] of this.#agents) {
-      agent.destroy()
+      for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy()
       this.#agents.delete(name)
       return
     }
