@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AttemptResult } from './deliveries.repository.ts'
 
@@ -19,6 +20,8 @@ interface Waiting {
 export class AttemptRecorder {
   #waiting: Waiting[] = []
   #isRunning = false
+  /** It serves all slices, so it is nobody's: not in the span of the one that happened to start it. */
+  readonly #start = AsyncResource.bind(() => void this.#run())
 
   constructor(
     private readonly write: (results: readonly AttemptResult[]) => Promise<void>,
@@ -30,7 +33,7 @@ export class AttemptRecorder {
   record(result: AttemptResult): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#waiting.push({ result, noted: resolve })
-    if (!this.#isRunning) void this.#run()
+    if (!this.#isRunning) this.#start()
     return promise
   }
 
