@@ -49,49 +49,44 @@ export function startNear(
 
 /** A part with more rows than this is divided, into parts of half as many. */
 const rowsMax = 20_000
+const rowsOfPart = rowsMax / 2
+/** Rows that one step divides: writers wait for as long as it takes to count them. */
+const stepRowsMax = 200_000
 /** For how long writers may have to wait behind one that waits for the table. */
 const lockMsMax = 200
 
 /**
- * Divides the largest part of a counted table when it is too large, and joins those that became empty with the one before.
- * Rows that were made in one instant are never divided.
+ * Divides the largest part of a counted table that is too large and can be divided, from its end, and joins those that became
+ * empty with the one before. Rows that were made in one instant are never divided.
  *
  * @returns whether something changed, so that there may be more to do
  * @throws when writers do not let go of the table in time: later is as good
  */
 export async function divideParts(prisma: PrismaClient, counted: string): Promise<boolean> {
-  const table = Prisma.raw(`"${counted}"`)
   const marks = await readMarks(prisma, counted)
   const parts = await readParts(prisma, counted)
   const kept = marks.filter((mark) => parts.some(({ since }) => since?.getTime() === mark.getTime()))
-  const largest = parts.toSorted((a, b) => b.rows - a.rows)[0]
-  const from = largest?.since ?? beginningOfTime
-  const until = marks.find((mark) => mark > from) ?? endOfTime
-  const added =
-    largest === undefined || largest.rows <= rowsMax
-      ? []
-      : await prisma.$queryRaw<{ mark: Date }[]>`
-          SELECT DISTINCT created_at AS mark FROM (
-            SELECT created_at, row_number() OVER (ORDER BY created_at) AS number FROM ${table}
-            WHERE created_at >= ${from} AND created_at < ${until}
-          ) AS part WHERE number % ${rowsMax / 2} = 0 AND created_at > ${from}`
-  if (added.length === 0 && kept.length === marks.length) return false
+  const division = await divisionOf(prisma, counted, parts, marks)
+  if (division === null && kept.length === marks.length) return false
 
-  const next = [...kept, ...added.map(({ mark }) => mark)].toSorted((a, b) => a.getTime() - b.getTime())
+  const next = [...kept, ...(division?.added ?? [])].toSorted((a, b) => a.getTime() - b.getTime())
   return prisma.$transaction(async (tx) => {
     await tx.$executeRaw`SELECT set_config('lock_timeout', ${`${lockMsMax}ms`}, true)`
     // Keeps out writers and others who divide; readers go on.
-    await tx.$executeRaw`LOCK TABLE ${table} IN SHARE ROW EXCLUSIVE MODE`
-    if (String(await readMarks(tx, counted)) !== String(marks)) return false
+    await tx.$executeRaw`LOCK TABLE ${tableOf(counted)} IN SHARE ROW EXCLUSIVE MODE`
+    if (JSON.stringify(await readMarks(tx, counted)) !== JSON.stringify(marks)) return false
     await tx.$executeRaw`UPDATE row_marks SET since = ${next} WHERE counted = ${counted}`
-    if (added.length > 0) {
+    if (division !== null) {
       await tx.$executeRaw`
-        DELETE FROM row_counts WHERE counted = ${counted} AND since IS NOT DISTINCT FROM ${largest?.since ?? null}::timestamptz`
-      await tx.$executeRaw`
+        WITH taken AS (
+          INSERT INTO row_counts (counted, since, rows)
+          SELECT ${counted}, marks.since[width_bucket(row.created_at, marks.since)], count(*)
+          FROM ${tableOf(counted)} AS row, (SELECT since FROM row_marks WHERE counted = ${counted}) AS marks
+          WHERE row.created_at >= ${division.added[0]} ${before(division.until)} GROUP BY 2
+          RETURNING rows
+        )
         INSERT INTO row_counts (counted, since, rows)
-        SELECT ${counted}, marks.since[width_bucket(row.created_at, marks.since)], count(*)
-        FROM ${table} AS row, (SELECT since FROM row_marks WHERE counted = ${counted}) AS marks
-        WHERE row.created_at >= ${from} AND row.created_at < ${until} GROUP BY 2`
+        SELECT ${counted}, ${division.since}::timestamptz, -sum(rows) FROM taken HAVING count(*) > 0`
     }
     await tx.$executeRaw`
       UPDATE row_counts SET since = marks.since[width_bucket(row_counts.since, marks.since)]
@@ -102,8 +97,49 @@ export async function divideParts(prisma: PrismaClient, counted: string): Promis
   })
 }
 
-const beginningOfTime = new Date('0001-01-01')
-const endOfTime = new Date('9999-12-31')
+/** How a part is divided. */
+interface Division {
+  since: Date | null
+  /** Where the next part begins; undefined: there is none. */
+  until: Date | undefined
+  /** Within it, in ascending order. */
+  added: Date[]
+}
+
+/** Null when there is no part that is too large, or of each most rows were made in one instant. */
+async function divisionOf(
+  prisma: PrismaClient,
+  counted: string,
+  parts: readonly Part[],
+  marks: readonly Date[],
+): Promise<Division | null> {
+  const large = parts.filter(({ rows }) => rows > rowsMax).toSorted((a, b) => b.rows - a.rows)
+  for (const { since, rows } of large) {
+    const until = marks.find((mark) => since === null || mark > since)
+    const found = await prisma.$queryRaw<{ mark: Date }[]>`
+      SELECT DISTINCT created_at AS mark FROM (
+        SELECT created_at, row_number() OVER (ORDER BY created_at DESC) AS number FROM (
+          SELECT created_at FROM ${tableOf(counted)}
+          WHERE ${since === null ? marksFrom : Prisma.sql`created_at > ${since}`} ${before(until ?? marksEnd)}
+          ORDER BY created_at DESC LIMIT ${stepRowsMax}
+        ) AS near
+      ) AS numbered WHERE number % ${rowsOfPart} = 0 AND number <= ${rows - rowsOfPart / 2} ORDER BY 1`
+    if (found.length > 0) return { since, until, added: found.map(({ mark }) => mark) }
+  }
+  return null
+}
+
+function tableOf(counted: string): Prisma.Sql {
+  return Prisma.raw(`"${counted}"`)
+}
+
+function before(instant: Date | undefined): Prisma.Sql {
+  return instant === undefined ? Prisma.empty : Prisma.sql`AND created_at < ${instant}`
+}
+
+/** PostgreSQL knows instants beyond what a Date or its text can be: rows of such are counted, and no part begins there. */
+const marksFrom = Prisma.sql`created_at >= '0001-01-01 00:00Z'`
+const marksEnd = new Date('9999-12-31')
 
 async function readMarks(prisma: Transaction, counted: string): Promise<Date[]> {
   return (await prisma.rowMarks.findUniqueOrThrow({ where: { counted } })).since
