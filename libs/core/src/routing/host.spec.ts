@@ -45,4 +45,11 @@ describe('normalizeHost', () => {
   ])('refuses %j', (header) => {
     expect(normalizeHost(header)).toBeNull()
   })
+
+  it.each(['[:', '[:1', '[::]:', 'a:', 'a.', '%a'])('two hundred thousand of %j hold nobody up', (part) => {
+    // By a pattern that goes back and forth it would be minutes.
+    for (const text of [part + part.slice(-1).repeat(200_000), part.repeat(200_000)]) {
+      expect(normalizeHost(`${text}x]`)).toBeNull()
+    }
+  })
 })

@@ -4,7 +4,8 @@ for (const char of 'abcdefghijklmnopqrstuvwxyz0123456789-_') labelChar[char.char
 const DOT = 0x2e
 /** RFC 3986 §3.2.2, lower-case. */
 const regName = /^(?:[a-z0-9._~!$&'()*+,;=-]|%[0-9a-f]{2})+$/
-const addressInBrackets = /^\[[0-9a-f:.]*:[0-9a-f:.]*\]$/
+/** And a colon: asked apart, since a pattern with it would look at a long row of colons again from each of them. */
+const addressInBrackets = /^\[[0-9a-f:.]+\]$/
 const port = /:[0-9]*$/
 
 /**
@@ -30,7 +31,7 @@ function normalizeUnusualHost(hostAndPort: string): string | null {
     if (!port.test(host)) return null
     host = host.slice(0, colon)
   }
-  if (host.startsWith('[')) return addressInBrackets.test(host) ? host : null
+  if (host.startsWith('[')) return addressInBrackets.test(host) && host.includes(':') ? host : null
   if (host.endsWith('.')) host = host.slice(0, -1)
   return regName.test(host) ? host : null
 }
