@@ -2,15 +2,19 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { waitFor } from '@apigate/testing'
+import { Webhook } from 'standardwebhooks'
 import { describe, expect, test } from 'vitest'
 import { modes, startSystem } from './system.ts'
 
-/** Records the ids of events; answers each after a moment, so that some are always under way. */
+/** Records the ids of events that verify; answers each after a moment, so that some are always under way. */
 async function startReceiver() {
   const types = new Map<string, string>()
+  const signed = { by: '' }
   const server = createServer((request: IncomingMessage, response) => {
     const record = async (): Promise<void> => {
-      const { id, type } = JSON.parse(await text(request)) as { id: string; type: string }
+      const body = await text(request)
+      new Webhook(signed.by).verify(body, request.headers as Record<string, string>)
+      const { id, type } = JSON.parse(body) as { id: string; type: string }
       types.set(id, type)
       setTimeout(() => response.end(), 20)
     }
@@ -19,7 +23,7 @@ async function startReceiver() {
   })
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
   const { port } = server.address() as AddressInfo
-  return { types, url: `http://127.0.0.1:${port}/hook`, close: () => server.close() }
+  return { types, signed, url: `http://127.0.0.1:${port}/hook`, close: () => server.close() }
 }
 
 describe.each(modes)('webhooks of the %s system', (mode) => {
@@ -32,6 +36,7 @@ describe.each(modes)('webhooks of the %s system', (mode) => {
         ...{ name: 'w', url: receiver.url, events: ['user.created'] },
       })
       expect(webhook.status).toBe(201)
+      receiver.signed.by = webhook.document.data.meta.secret
       const count = 40
       const make = (n: number) => system.admin('POST', '/api/users', { email: `${n}@example.com` })
       const made = Promise.all(Array.from({ length: count }, (_, n) => make(n)))

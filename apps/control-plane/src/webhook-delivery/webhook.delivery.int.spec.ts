@@ -6,7 +6,7 @@ import path from 'node:path'
 import { createLogger, createSealer, type TransportConfig } from '@apigate/platform'
 import { startFakeUpstream, testServers, waitFor, type FakeUpstream, type RecordedRequest } from '@apigate/testing'
 import { Webhook } from 'standardwebhooks'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { startTestApi, type TestApi } from '../api.fixture.ts'
 import { BacklogRepository } from '../metrics/index.ts'
 import { WebhooksService } from '../resources/webhooks/index.ts'
@@ -28,6 +28,8 @@ const clock = (): number => Date.now() + aheadMs
 /** Names of our own DNS. */
 const names = new Map<string, string[]>()
 let lookUps: string[]
+/** All that webhooks were made or rotated with. */
+const secrets: string[] = []
 const resolve: Resolve = async (hostname) => {
   lookUps.push(hostname)
   return (names.get(hostname) ?? []).map((address) => ({ address, family: 4 }))
@@ -45,10 +47,28 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.onModuleDestroy()))
   await receiver.close()
+  expectVerified(receiver.requests)
+  secrets.length = 0
   await api.database.prisma.webhook.deleteMany()
   await api.database.prisma.webhookEvent.deleteMany()
 })
 afterAll(() => api?.stop())
+
+/** By a library that is not ours, which looks at the time, too: it is put to when the request was signed. */
+function expectVerified(requests: readonly RecordedRequest[]): void {
+  for (const { body, headers } of requests) {
+    vi.setSystemTime(Number(headers['webhook-timestamp']) * 1_000)
+    const verified = secrets.filter((secret) => {
+      try {
+        return new Webhook(secret).verify(String(body), headers as Record<string, string>)
+      } catch {
+        return false
+      }
+    })
+    vi.useRealTimers()
+    expect(verified).not.toEqual([])
+  }
+}
 
 function start(policy: Partial<DeliveryPolicy> = {}, transport: Partial<TransportConfig> = {}): WebhookDelivery {
   const config = { databaseUrl: api.config.databaseUrl, natsUrl: null, redisUrl: testServers.redisUrl }
@@ -71,6 +91,7 @@ function start(policy: Partial<DeliveryPolicy> = {}, transport: Partial<Transpor
 
 async function subscribe(url: string = receiver.url, attributes: object = {}): Promise<{ id: string; secret: string }> {
   const { id, meta } = await api.create('webhooks', { name: 'w', url, events: ['user.created'], ...attributes })
+  secrets.push(meta.secret)
   return { id, secret: meta.secret }
 }
 let users = 0
@@ -101,6 +122,7 @@ test('the code in the docs tells our requests from others', async () => {
   start()
   const { id, secret } = await subscribe()
   const { document } = await api.call('POST', `/api/webhooks/${id}/rotate-secret`)
+  secrets.push(document.data.meta.secret)
   await raise()
   await after(1)
   const [{ headers, body } = { headers: {}, body: '' }] = receiver.requests
@@ -139,6 +161,7 @@ describe.each([
     expect(Object.keys(JSON.parse(text) as object)).toEqual(['id', 'type', 'created_at', 'data'])
 
     const rotated = await api.call('POST', `/api/webhooks/${id}/rotate-secret`, { overlap_seconds: 3_600 })
+    secrets.push(rotated.document.data.meta.secret)
     await raise()
     await waitFor(() => receiver.requests.length === 2)
     const headers = receiver.requests[1]?.headers as Record<string, string>
