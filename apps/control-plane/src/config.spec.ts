@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadConfig } from './config.ts'
+import { TargetGuard } from './webhook-target/index.ts'
 
 const needed = { DATABASE_URL: 'postgresql://localhost/x', APIGATE_ENCRYPTION_KEY: Buffer.alloc(32).toString('base64') }
 
@@ -30,4 +31,32 @@ test('public URLs are taken as browsers write origins', () => {
     APIGATE_PUBLIC_URL: 'https://A.example:443/, http://b.example:8080',
   })
   expect(publicOrigins).toEqual(['https://a.example', 'http://b.example:8080'])
+})
+
+test('webhooks may go to private networks when the setting says so, and not to where clouds keep credentials', async () => {
+  expect(loadConfig(needed).webhookAllow).toEqual([])
+  const { webhookAllow } = loadConfig({
+    ...needed,
+    APIGATE_WEBHOOK_ALLOW_PRIVATE: 'true',
+    APIGATE_WEBHOOK_ALLOW: '198.51.100.7',
+  })
+  const guard = new TargetGuard(webhookAllow)
+  const isAllowed = async (host: string): Promise<boolean> =>
+    guard.addressesOf(`http://${host}/`).then(
+      () => true,
+      () => false,
+    )
+  const allowed = [
+    '10.1.2.3',
+    '172.31.0.1',
+    '192.168.0.1',
+    '100.64.0.1',
+    '127.0.0.1',
+    '[fd00::1]',
+    '[::1]',
+    '198.51.100.7',
+  ]
+  for (const host of allowed) expect([host, await isAllowed(host)]).toEqual([host, true])
+  const refused = ['169.254.169.254', '[fe80::1]', '172.32.0.1', '0.0.0.0', '[::ffff:169.254.169.254]', '8.8.8.8']
+  for (const host of refused) expect([host, await isAllowed(host)]).toEqual([host, false])
 })

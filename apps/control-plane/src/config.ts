@@ -50,6 +50,12 @@ export interface ControlPlaneConfig {
   telemetry: TelemetrySettings
 }
 
+/** Of RFC 1918, 4193 and 6598, and loopback. Not link-local: that is where clouds keep their credentials. */
+const privateNetworks = [
+  ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '127.0.0.0/8'],
+  ...['fc00::/7', '::1/128'],
+]
+
 /** @throws SettingsError naming every bad setting. */
 export function loadConfig(source: Readonly<Record<string, string | undefined>> = process.env): ControlPlaneConfig {
   const env = new EnvReader(source)
@@ -69,7 +75,10 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     publicOrigins: env.parsed('APIGATE_PUBLIC_URL', [], parseOrigins),
     encryptionKey: env.required('APIGATE_ENCRYPTION_KEY', '32 random bytes in base64'),
     trustedProxies: env.parsed('APIGATE_TRUSTED_PROXIES', [], parseCidrs),
-    webhookAllow: env.parsed('APIGATE_WEBHOOK_ALLOW', [], parseCidrs),
+    webhookAllow: [
+      ...env.parsed('APIGATE_WEBHOOK_ALLOW', [], parseCidrs),
+      ...(env.boolean('APIGATE_WEBHOOK_ALLOW_PRIVATE', false) ? privateNetworks : []),
+    ],
     upstreamReach: env.parsed('APIGATE_UPSTREAM_ALLOW', null, parseReach),
     webhookDisableDays: env.integer('APIGATE_WEBHOOK_DISABLE_DAYS', 5, 0, 365),
     webhookRetentionDays: env.integer('APIGATE_WEBHOOK_RETENTION_DAYS', 30, 0, 3_650),
