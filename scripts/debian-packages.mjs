@@ -42,6 +42,18 @@ export function provideProgram({ binary, packages = [binary], isAlone = false, w
 }
 
 /**
+ * NATS or Redis for a command that starts its own, in the environment of this process.
+ *
+ * @param {Record<string, string>} whys why each is needed, by its binary
+ */
+export function provideServers(whys) {
+  for (const [binary, why] of Object.entries(whys)) {
+    provideProgram({ binary, packages: binary === 'redis-server' ? [binary, 'redis-tools'] : [binary], why })
+  }
+  Object.assign(process.env, programEnv())
+}
+
+/**
  * A PostgreSQL with its tools (`pg_dump` and others), which must be of the server's version: the npm package has none.
  *
  * @returns {string} the folder that has `bin/`.

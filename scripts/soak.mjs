@@ -1,12 +1,6 @@
 // `npm run soak -- --minutes N`: mixed load on a whole system while its configuration changes; see
 // CONTRIBUTING.md.
-import { programEnv, provideProgram } from './debian-packages.mjs'
+import { provideServers } from './debian-packages.mjs'
 
-for (const binary of ['nats-server', 'redis-server'])
-  provideProgram({
-    binary,
-    packages: binary === 'redis-server' ? ['redis-server', 'redis-tools'] : undefined,
-    why: 'as a part of the system',
-  })
-Object.assign(process.env, programEnv())
+provideServers({ 'nats-server': 'as a part of the system', 'redis-server': 'as a part of the system' })
 await import('../test/soak/main.ts')

@@ -1,4 +1,4 @@
-import type { UsageBatch, UsageMark } from '@apigate/contracts'
+import type { UsageBatch, UsageEvent, UsageMark } from '@apigate/contracts'
 import { RefusedBatchError } from '@apigate/platform'
 import { DatabaseError } from 'pg'
 import type { Database } from '../persistence/index.ts'
@@ -17,21 +17,21 @@ interface IngestRow extends MarkRow {
 }
 
 /** An event that did not come by a worker. Its id is unique for ever: a repeat is recognised by it. */
-export interface MeteredEvent {
-  id: string
-  /** RFC 3339. */
-  created_at: string
-  user_id: string | null
-  group_id: string | null
-  api_key_id: string | null
-  plan_id: string | null
-  route_id: string | null
-  method: string
-  path: string
-  status_code: number
-  metered_units: number
-  request_id: string
-}
+export type MeteredEvent = Pick<
+  UsageEvent,
+  | 'id'
+  | 'created_at'
+  | 'user_id'
+  | 'group_id'
+  | 'api_key_id'
+  | 'plan_id'
+  | 'route_id'
+  | 'method'
+  | 'path'
+  | 'status_code'
+  | 'metered_units'
+  | 'request_id'
+>
 
 /**
  * SQLSTATE classes that are the data's fault: data exception, program limit exceeded. Not constraint violation: a missing
