@@ -111,7 +111,7 @@ test('what a client says of where it comes from is believed of trusted proxies o
   const stranger = await received([key, ...said, ...also])
   expect(stranger).toEqual(expect.arrayContaining(['x-forwarded-for: 127.0.0.1', 'x-forwarded-proto: http']))
   expect(stranger).toEqual(expect.arrayContaining(['x-forwarded-host: api.example', 'via: 1.0 fred, 1.1 apigate']))
-  expect(stranger.join('\n')).not.toMatch(/203\.0\.113|443|shop/)
+  expect(stranger.filter((line) => /203\.0\.113|-port:|shop/i.test(line))).toEqual([])
   expect(open.events.at(-1)!.client_ip).toBe('127.0.0.1')
 
   const trusted = await received([key, ...said, ...also], '/', trusting)
