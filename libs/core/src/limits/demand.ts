@@ -1,6 +1,6 @@
-const windowMs = 250
+const windowMs = 400
 
-/** How much was used in the last quarter of a second: the size of a lease. */
+/** How much was used in the last 0.4 seconds: the size of a lease. */
 export class Demand {
   #startedAtMs = -Infinity
   #now = 0
