@@ -40,6 +40,8 @@ export interface ProxyConfig {
   limitsTimeoutMs: number
   limits: WireLimits
   telemetry: TelemetrySettings
+  /** Clients whose `traceparent` decides whether a request is traced. */
+  traceClients: TrustedProxies
 }
 
 /** What a client may send, and how slowly. */
@@ -94,6 +96,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
       sendTimeoutMs: env.integer('APIGATE_SEND_TIMEOUT_MS', 60_000, 100, 3_600_000),
     },
     telemetry: readTelemetry(env),
+    traceClients: env.parsed('APIGATE_TRACE_CLIENTS', new TrustedProxies([]), parseTrustedProxies),
   }
   env.done()
   return config

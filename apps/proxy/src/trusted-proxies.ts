@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-/** The addresses whose `X-Forwarded-*` is believed. */
+/** Addresses that something is believed of: proxies their `X-Forwarded-*`, clients their word on tracing. */
 export class TrustedProxies {
   readonly #list = new BlockList()
   readonly #isEmpty: boolean

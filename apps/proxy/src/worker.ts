@@ -104,7 +104,7 @@ export async function startWorker({ config, log, telemetry, feed, bus, queue, st
     transformBytesMax: config.transformBytesMax,
     log,
     accessLog: config.accessLog ? new AccessLog(config.workerId) : null,
-    tracer: tracing === null ? null : new RequestTracer(tracing),
+    tracer: tracing === null ? null : new RequestTracer(tracing, config.traceClients),
     isDraining: false,
     isCuttingOff: false,
   }

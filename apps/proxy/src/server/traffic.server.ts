@@ -154,7 +154,7 @@ export class TrafficServer {
     const connection = connectionOf(request.socket, gateway.trustedProxies)
     const requestId = requestIdOf(request.headers['x-request-id'])
     const exchange = new Exchange(gateway, connection, request, response, requestId, upgradeHead)
-    if (gateway.tracer !== null) exchange.trace = gateway.tracer.begin(request.headers)
+    if (gateway.tracer !== null) exchange.trace = gateway.tracer.begin(exchange)
     connection.newest = exchange
     gateway.counters.inFlight += 1
     response.on('close', () => {

@@ -7,9 +7,10 @@ import {
   type Telemetry,
 } from '@apigate/platform'
 import { startFakeUpstream, startOtlpReceiver, waitFor, type FakeUpstream, type OtlpReceiver } from '@apigate/testing'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { startTestTraffic, type TestTraffic } from '../../test/traffic.fixture.ts'
 import { aCustomer, aRouteTo } from '../../test/worker.fixture.ts'
+import { TrustedProxies } from '../trusted-proxies.ts'
 import { RequestTracer } from './request.tracer.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
@@ -34,11 +35,12 @@ afterEach(async () => {
 const log = createLogger({ name: 'proxy', level: 'silent' })
 const routed = () => aRouteTo(upstream.url, { pathPattern: '/api/*' })
 
-async function start(settings: Record<string, string> = {}, to = routed()): Promise<void> {
+/** Its clients are believed unless `believed` says otherwise. */
+async function start(settings: Record<string, string> = {}, to = routed(), believed = ['127.0.0.1']): Promise<void> {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '20', ...settings }
   const identity = { service: 'apigate-proxy', version: '1', instance: 'w-1' }
   telemetry = await startTelemetry(readTelemetry(new EnvReader(env)), identity, log)
-  const tracer = new RequestTracer(currentTracing()!)
+  const tracer = new RequestTracer(currentTracing()!, new TrustedProxies(believed))
   traffic = await startTestTraffic([...customer.items, ...to.items], {}, { tracer })
 }
 
@@ -105,13 +107,28 @@ test('what is not sampled leaves nothing, and goes on as the client sent it', as
   expect(collector.spans.every((span) => span.traceId === traceId)).toBe(true)
 })
 
-test('with traceidratio a client cannot have itself sampled', async () => {
-  await start({ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' })
-  await get('/api/a', { traceparent: sampled })
-  await telemetry?.close()
-  expect(collector.spans).toEqual([])
-  expect(forwarded('traceparent')).toBe(sampled)
-})
+test.each(['parentbased_traceidratio', 'traceidratio'])(
+  'by %s a client that is not believed has no word on what is traced, here and at the upstream',
+  async (OTEL_TRACES_SAMPLER) => {
+    await start({ OTEL_TRACES_SAMPLER, OTEL_TRACES_SAMPLER_ARG: '0.01' }, routed(), [])
+    // The coin of one that is not sampled; the id is of those that a share by id always takes.
+    vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    const chosen = `${'0'.repeat(31)}1`
+    await get('/api/a', { traceparent: `00-${chosen}-${parentSpanId}-01`, tracestate: 'a=1' })
+    expect(forwarded('traceparent')).toMatch(new RegExp(`^00-${chosen}-(?!${parentSpanId})[0-9a-f]{16}-00$`))
+    expect(forwarded('tracestate')).toBe('a=1')
+    expect(traffic.events.at(-1)?.trace_id).toBe(chosen)
+    const unsampled = `00-${traceId}-${parentSpanId}-00`
+    await get('/api/a', { traceparent: unsampled })
+    expect(forwarded('traceparent')).toBe(unsampled)
+    // Nor may it hide.
+    vi.spyOn(Math, 'random').mockReturnValue(0)
+    await get('/api/a', { traceparent: unsampled })
+    vi.restoreAllMocks()
+    await telemetry?.close()
+    expect(collector.spans.map((span) => span.traceId)).toEqual([traceId, traceId])
+  },
+)
 
 test('refusals and failures are told with their code; the call that was not made has no span', async () => {
   await start()

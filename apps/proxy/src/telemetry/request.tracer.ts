@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import {
   maskShapes,
   parseTraceparent,
@@ -8,6 +7,7 @@ import {
   type Tracing,
 } from '@apigate/platform'
 import type { Exchange } from '../pipeline/exchange.ts'
+import type { TrustedProxies } from '../trusted-proxies.ts'
 
 /** What a sampled exchange remembers for its two spans. */
 export class RequestTrace {
@@ -44,14 +44,27 @@ const knownMethods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT',
  * knows anyway. One that is not sampled costs the flip.
  */
 export class RequestTracer {
-  constructor(private readonly tracing: Tracing) {}
+  /** @param believed clients whose word on sampling counts; anybody else's trace goes on, but the coin is flipped here. */
+  constructor(
+    private readonly tracing: Tracing,
+    private readonly believed: TrustedProxies,
+  ) {}
 
-  /** Null where the request is not sampled: then a client's `traceparent` goes on as it came. */
-  begin(headers: IncomingHttpHeaders): RequestTrace | null {
-    const header = headers['traceparent'] as string | undefined
+  /** Null where the request is not sampled: then a client's `traceparent` goes on as it came, or as not sampled. */
+  begin(exchange: Exchange): RequestTrace | null {
+    const header = exchange.clientHeaders['traceparent'] as string | undefined
     const parent: TraceParent | null = header === undefined ? null : parseTraceparent(header)
     const { tracing } = this
-    if (!tracing.samples(parent)) return null
+    const isBelieved = parent !== null && this.believed.has(exchange.clientAddress)
+    // Not by a stranger's trace id either: whoever chooses it could choose one that every sampler takes.
+    if (!tracing.samples(isBelieved ? parent : null)) {
+      if (parent?.isSampled === true && !isBelieved) {
+        // Who changes the flag says so in its own name (W3C Trace Context §3.4).
+        const { traceId } = parent
+        exchange.unsampledTraceparent = traceparentOf({ traceId, spanId: tracing.newSpanId(), isSampled: false })
+      }
+      return null
+    }
     const traceId = parent?.traceId ?? tracing.newTraceId()
     return new RequestTrace(traceId, parent?.spanId ?? null, tracing.newSpanId(), tracing.newSpanId())
   }

@@ -78,8 +78,10 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
       else if (lower === 'x-forwarded-proto') forwardedProto = value
       else if (lower === 'x-forwarded-host') forwardedHost = value
       else headers.push(name, value)
-    } else if (trace === null || kind < TRACEPARENT || (kind === TRACESTATE && trace.parentSpanId !== null)) {
+    } else if (kind < TRACEPARENT || (kind === TRACESTATE && trace?.parentSpanId !== null)) {
       headers.push(name, value)
+    } else if (kind === TRACEPARENT && trace === null) {
+      headers.push(name, exchange.unsampledTraceparent ?? value)
     }
   }
   // Before the transforms, which may take it away.
