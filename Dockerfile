@@ -1,6 +1,7 @@
 # syntax=docker/dockerfile:1
 # Three targets: control-plane (api, jobs and migrate by command), proxy, echo (the sample upstream).
-ARG NODE_IMAGE=docker.io/library/node:26-bookworm-slim
+# By digest, so that a build can be repeated; docs/deploy.md tells how to go over to another.
+ARG NODE_IMAGE=docker.io/library/node:26.10.0-bookworm-slim@sha256:662933cf47f013bc8e4beb31a6116448427a82057ba7c42c97e4c5ba766504c2
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /src

