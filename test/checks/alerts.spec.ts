@@ -73,18 +73,3 @@ test('every panel of the dashboard asks something, and nothing that Prometheus c
   rmSync(path.dirname(file), { recursive: true })
   expect(checked).toMatchObject({ status: 0 })
 })
-
-const ports: Record<string, number> = { 'apigate-proxy': 8001, 'apigate-jobs': 8081, 'apigate-api': 8080 }
-
-test('the pod monitors select pods and ports that are there, under the names that the alerts know', () => {
-  const monitors = read('k8s/components/monitoring/pod-monitors.yaml').split('\n---\n')
-  const names = monitors.map((monitor) => {
-    const [, name] = /app\.kubernetes\.io\/name: (apigate-(?:proxy|jobs|api)) /.exec(monitor) ?? []
-    const [, port] = /\bport: (\w+)/.exec(monitor) ?? []
-    const pods = read(`k8s/base/${name?.replace('apigate-', '')}.yaml`)
-    expect(pods).toContain(`labels: { app.kubernetes.io/name: ${name} }`)
-    expect(pods).toContain(`{ name: ${port}, containerPort: ${ports[name ?? '']} }`)
-    return name
-  })
-  expect(names).toEqual(['apigate-proxy', 'apigate-jobs', 'apigate-api'])
-})

@@ -10,6 +10,9 @@ const documentedSettings = new Set(
   [...readFileSync(path.join(root, 'docs/settings.md'), 'utf8').matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name),
 )
 const base = manifestsIn('k8s/base/*.yaml')
+/** What kubectl makes of base, dev and production, where there is one: Debian has none that is new enough. */
+const overlays = folders.slice(0, 3).map(rendered)
+const monitoring = manifestsIn('k8s/components/monitoring/service-monitors.yaml')
 const kinds = (kind: string): Manifest[] => base.filter((manifest) => manifest.kind === kind)
 const named = (kind: string, name: string): Manifest => {
   const found = base.find((manifest) => manifest.kind === kind && manifest.metadata.name === name)
@@ -41,13 +44,60 @@ test('every kustomization names files that are there, and leaves none out', () =
 })
 
 test('every manifest follows the published schema of its kind, and has no member that it does not know', async () => {
-  const files = [...base, ...manifestsIn('k8s/*.yaml'), ...manifestsIn('k8s/overlays/production/namespace.yaml')]
-  // Where there is a kubectl, what it makes of the overlays, too.
-  const overlays = folders.slice(0, 3).flatMap((folder) => rendered(folder) ?? [])
-  const builtIn = [...files, ...overlays].filter(({ apiVersion }) => !/^(kustomize|monitoring\.)/.test(apiVersion))
-  expect((await Promise.all(builtIn.map(schemaProblems))).flat()).toEqual([])
-  expect(builtIn.length).toBeGreaterThan(15)
+  const files = [...base, ...monitoring, ...manifestsIn('k8s/*.yaml'), ...manifestsIn('k8s/overlays/*/namespace.yaml')]
+  const objects = [...files, ...overlays.flatMap((each) => each ?? [])].filter(
+    ({ apiVersion }) => !apiVersion.startsWith('kustomize'),
+  )
+  expect((await Promise.all(objects.map(schemaProblems))).flat()).toEqual([])
+  expect(objects.length).toBeGreaterThan(20)
 })
+
+test('every overlay changes objects that are there, and containers by their names', () => {
+  for (const folder of folders.slice(1, 3)) {
+    const {
+      patches = [],
+      replicas = [],
+      images = [],
+    } = parse(readFileSync(path.join(root, folder, 'kustomization.yaml'), 'utf8'))
+    const patched = patches.flatMap((patch: { path?: string }) =>
+      patch.path === undefined ? [] : manifestsIn(`${folder}/${patch.path}`),
+    )
+    for (const { kind, metadata, spec } of patched) {
+      const names = (workload: any): string[] =>
+        (workload?.template?.spec.containers ?? []).map((each: any) => each.name)
+      expect(names(named(kind, metadata.name).spec)).toEqual(expect.arrayContaining(names(spec)))
+    }
+    const targets = patches.flatMap((patch: { target?: { kind: string } }) => patch.target?.kind ?? [])
+    expect(targets.filter((kind: string) => kinds(kind).length === 0)).toEqual([])
+    for (const { name } of replicas) expect(servers.map(({ metadata }) => metadata.name)).toContain(name)
+    for (const { name } of images) expect(workloads.map((each) => containerOf(each).image)).toContain(name)
+  }
+})
+
+test('what kubectl makes of the overlays is what they say', () => {
+  const said = {
+    autoscalersOfDev: 0,
+    replicasOfDev: [1, 1, 1],
+    namespacesOfProduction: ['apigate'],
+    monitorsOfProduction: 3,
+    proxyOfProduction: ['apigate/proxy:0.1.0', '1', '/readyz'],
+  }
+  const [, dev, production] = overlays
+  const rendering = dev && production ? factsOf(dev, production) : said
+  expect(rendering).toEqual(said)
+})
+
+function factsOf(dev: Manifest[], production: Manifest[]): object {
+  const scoped = production.filter(({ kind }) => kind !== 'Namespace')
+  const { image, resources, readinessProbe } = containerOf(scoped.find(({ kind }) => kind === 'StatefulSet')!)
+  return {
+    autoscalersOfDev: dev.filter(({ kind }) => kind === 'HorizontalPodAutoscaler').length,
+    replicasOfDev: dev.filter(({ kind }) => /^(Deployment|StatefulSet)$/.test(kind)).map(({ spec }) => spec.replicas),
+    namespacesOfProduction: [...new Set(scoped.map(({ metadata }) => metadata.namespace))],
+    monitorsOfProduction: scoped.filter(({ kind }) => kind === 'ServiceMonitor').length,
+    proxyOfProduction: [image, resources.requests.cpu, readinessProbe.httpGet.path],
+  }
+}
 
 test('there is a process of each kind, with its command in the image', () => {
   const commands = workloads.map((workload) => [workload.kind, labelOf(workload), containerOf(workload).command?.[1]])
@@ -150,6 +200,22 @@ test('services lead to ports that are there', () => {
     for (const { targetPort } of spec.ports) expect(portNames).toContain(targetPort)
   }
   expect(named('Service', named('StatefulSet', 'apigate-proxy').spec.serviceName).spec.clusterIP).toBe('None')
+})
+
+test('every process is monitored: by a service that is there, under the name that the alerts know', () => {
+  const monitors = monitoring.filter(({ kind }) => kind === 'ServiceMonitor')
+  expect(monitors.map(({ metadata }) => metadata.name)).toEqual(['apigate-proxy', 'apigate-jobs', 'apigate-api'])
+  const services = [...base, ...monitoring].filter(({ kind }) => kind === 'Service')
+  for (const { metadata, spec } of monitors) {
+    expect(spec.jobLabel).toBe(nameLabel)
+    const selected = services.filter((service) => service.metadata.labels?.[nameLabel] === metadata.name)
+    expect(selected.map((service) => service.spec.selector)).toEqual([{ [nameLabel]: metadata.name }])
+    const [port] = selected[0]!.spec.ports
+    expect(spec.endpoints.map((endpoint: any) => endpoint.port)).toEqual([port.name])
+    const [container] = servers.filter((workload) => labelOf(workload) === metadata.name).map(containerOf)
+    const listened = container.ports.find((each: any) => each.name === port.targetPort)
+    expect(listened.containerPort).toBe(ports[metadata.name]!.at(-1))
+  }
 })
 
 test('the spool of a proxy outlives its container, in the folder that the image names', () => {

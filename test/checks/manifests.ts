@@ -7,7 +7,7 @@ import { parseAllDocuments } from 'yaml'
 export interface Manifest {
   apiVersion: string
   kind: string
-  metadata: { name: string; labels?: Record<string, string> }
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> }
   spec: any
   data?: Record<string, string>
   stringData?: Record<string, string>
