@@ -21,8 +21,14 @@ export interface ApigateSubject {
 /**
  * The real worker with the policy on: routes, keys of users, a bucket and a quota for each, usage written to the spool and
  * shipped to the ledger of a real PostgreSQL. Only the worker runs on the measured core.
+ *
+ * @param settings more of the worker's.
  */
-export async function startApigate(upstreamPort: number, scale: Scale): Promise<ApigateSubject> {
+export async function startApigate(
+  upstreamPort: number,
+  scale: Scale,
+  settings: NodeJS.ProcessEnv = {},
+): Promise<ApigateSubject> {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'apigate-bench-'))
   const postgres = await startEmbeddedPostgres({ dir: path.join(scratch, 'postgres'), ephemeral: true })
   await applyMigrations(postgres.url, path.resolve(import.meta.dirname, '../../prisma/migrations'))
@@ -47,7 +53,7 @@ export async function startApigate(upstreamPort: number, scale: Scale): Promise<
     APIGATE_DRAIN_SECONDS: '0',
   }
   const jobs = startNode('../apps/control-plane/dist/main.jobs.js', [], otherCore, env)
-  const worker = startNode('../apps/proxy/dist/main.js', [], measuredCore, env)
+  const worker = startNode('../apps/proxy/dist/main.js', [], measuredCore, { ...env, ...settings })
   while (!(await fetch(`http://127.0.0.1:${statusPort}/readyz`).catch(() => null))?.ok) {
     if (worker.child.exitCode !== null) throw new Error('the worker did not start')
     await sleep(50)
