@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { LimitStore } from '@apigate/contracts'
-import type { PlanConfig } from '@apigate/core'
+import { leaseWindowMs, type PlanConfig } from '@apigate/core'
 import { createLogger, openLimitStore, openQuotaCounts, seedQuotaCounts, type TransportConfig } from '@apigate/platform'
 import { aPlan, aRedisServer, testServers, waitFor, type ServerProcess } from '@apigate/testing'
 import fc from 'fast-check'
@@ -95,7 +95,7 @@ describe('limits in Redis', () => {
             },
           })
           // Redis's clock is read from the bucket that it leaves; the memory then lives through the same moment.
-          const window = Math.floor(Date.now() / 2_000) - each.windowsBack
+          const window = Math.floor(Date.now() / leaseWindowMs) - each.windowsBack
           const reply = await stores[0]!.exchange(exchangeWith(window))
           nowMs = await bucketTime(config, ownerId)
           const same = memory.exchange(exchangeWith(window))
@@ -259,6 +259,17 @@ describe('when Redis goes away', () => {
     await waitFor(() => !limits.breaker.isAway, { timeoutMs: 15_000 })
     await limits.close()
   })
+})
+
+test('an answer that came while the worker was busy is not late', async () => {
+  const store = storeOf(transport(), 50)
+  await connected(store)
+  const ask = { capacity: 9, ratePerMinute: 60, reports: [], spentAgoMs: 0, debt: 0, take: 1, ahead: 0 }
+  const reply = store.exchange({ ownerId: 'usr_busy', key: { id: 'key_1', ask }, quota: null })
+  await new Promise((resolve) => setImmediate(resolve))
+  for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 400;);
+  expect((await reply).key).toMatchObject({ taken: 1, level: 8 * 60_000 })
+  await store.close()
 })
 
 test('a store that was never there is away within moments', async () => {

@@ -1,6 +1,8 @@
-const windowMs = 400
+const windowMs = 1_000
+/** A key that is used again within the second will be used a few times more. */
+const leaseMin = 8
 
-/** How much was used in the last 0.4 seconds: the size of a lease. */
+/** How much was used in the last second: the size of a lease. */
 export class Demand {
   #startedAtMs = -Infinity
   #now = 0
@@ -11,11 +13,15 @@ export class Demand {
     this.#now += amount
   }
 
-  /** 0 for what is used less than twice in the time: a lease for it would end unused. */
-  at(nowMs: number): number {
+  /**
+   * What to lease: nothing for what is used once in the time, as a lease for it would end unused.
+   *
+   * @param waiting what is asked for beside the lease.
+   */
+  at(nowMs: number, waiting = 0): number {
     this.#turn(nowMs)
     const amount = Math.max(this.#now, this.#before)
-    return amount < 2 ? 0 : amount
+    return amount + waiting < 2 ? 0 : Math.max(amount, leaseMin)
   }
 
   #turn(nowMs: number): void {

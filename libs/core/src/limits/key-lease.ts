@@ -99,7 +99,7 @@ export class KeyLease {
       lease.spent = 0
     }
     this.#leases = this.#leases.filter(({ left, endsAtMs }) => left > 0 && nowMs < endsAtMs)
-    const demand = this.#demand.at(nowMs)
+    const demand = this.#demand.at(nowMs, take)
     const ahead = this.held(nowMs) * 2 > demand ? 0 : demand
     return { ...this.shape, reports, spentAgoMs: Math.max(0, nowMs - this.#spentAtMs), debt, take, ahead }
   }

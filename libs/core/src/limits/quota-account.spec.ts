@@ -136,11 +136,29 @@ describe('units of a month that workers share', () => {
     exchange(account, 0, 100, 1, 0)
     account.reserve(100, 0)
     account.settle(30, 0)
-    const ask = account.ask(100, 0, 900)
-    account.granted(ask, exchangeUnits(0, ask), 1, 900)
-    const again = account.ask(100, 1, 1_000)
-    account.granted(again, exchangeUnits(0, again), 2, 1_000)
+    const ask = account.ask(100, 0, 500)
+    account.granted(ask, exchangeUnits(0, ask), 1, 500)
+    const again = account.ask(100, 1, 600)
+    const { count, ...grant } = exchangeUnits(0, again)
+    account.granted(again, { count, ...grant }, 2, 600)
     expect(account.used).toBeGreaterThanOrEqual(30)
-    expect(account.ask(100, 0, 2_000).give).toBe(1 - 30)
+    expect(count - account.ask(100, 0, 3_000).give).toBe(30)
+  })
+
+  test('units of a count that is lost are good for nothing more, and what runs is in the next one', () => {
+    const account = new QuotaAccount(Infinity)
+    let count = 0
+    for (let n = 0; n < 10; n++) {
+      count = exchange(account, count, 100, 1, n)
+      account.reserve(100, n)
+      if (n < 8) account.settle(1, n)
+    }
+    expect(account.used, 'beside what runs').toBe(10)
+    const ask = account.ask(100, 1, 20)
+    account.granted(ask, exchangeUnits(0, ask), 2, 20)
+    let admitted = 0
+    while (account.reserve(100, 20)) admitted += 1
+    expect(admitted, 'all of them on account of what the answers before it took').toBe(0)
+    expect(account.used).toBe(10)
   })
 })

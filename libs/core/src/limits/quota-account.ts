@@ -4,6 +4,8 @@ import type { QuotaAsk, QuotaGrant } from './shared-quota.ts'
 
 /** An event is in the ledger that long after its answer, when all is well. */
 const recentMs = 10_000
+/** The store hears of units that it did not give after so long, and is asked again after so long when it had none left. */
+const toldAfterMs = 1_000
 
 /**
  * A worker's end of one owner's month. `left` are units that may be used from memory; below 0 they were used and the
@@ -96,7 +98,7 @@ export class QuotaAccount {
   /** Whether there is something to tell the store that has waited long enough. */
   isDue(nowMs: number): boolean {
     if (this.#left > 0) return nowMs >= this.#endsAtMs
-    return this.#left < 0 && nowMs - this.#toldAtMs >= leaseMs
+    return this.#left < 0 && nowMs - this.#toldAtMs >= toldAfterMs
   }
 
   /** What to ask the store; what it gives back counts as given. */
@@ -105,7 +107,7 @@ export class QuotaAccount {
     const give = this.#left < 0 || hasEnded ? this.#left : 0
     this.#left -= give
     this.#toldAtMs = nowMs
-    const demand = this.#demand.at(nowMs)
+    const demand = this.#demand.at(nowMs, take)
     return { limit, give, take, ahead: this.#left * 2 > demand ? 0 : demand }
   }
 
@@ -117,17 +119,19 @@ export class QuotaAccount {
 
   /**
    * @param bornMs when the store's count was made: another one than before was made from the ledger, which does not hold
-   * the newest events yet; those count twice rather than not at all.
+   * the newest events yet, nor what runs; those count twice rather than not at all. Units that were taken from the old count
+   * are gone with it.
    * @param askedAtMs when `ask` was called.
    */
   granted(ask: QuotaAsk, { taken, leased, count }: QuotaGrant, bornMs: number, askedAtMs: number): void {
-    this.#left += taken + leased
-    if (taken + leased > 0) this.#endsAtMs = askedAtMs + leaseMs
-    this.#refusedUntilMs = taken < ask.take ? askedAtMs + leaseMs : -Infinity
     if (this.#bornMs !== 0 && this.#bornMs !== bornMs) {
       const isOld = askedAtMs - this.#recent.startedAtMs >= 2 * recentMs
-      this.#left -= isOld ? 0 : this.#recent.now + this.#recent.before
+      const recent = isOld ? 0 : this.#recent.now + this.#recent.before
+      this.#left = Math.min(this.#left, 0) - this.running - recent
     }
+    this.#left += taken + leased
+    if (taken + leased > 0) this.#endsAtMs = askedAtMs + leaseMs
+    this.#refusedUntilMs = taken < ask.take ? askedAtMs + toldAfterMs : -Infinity
     this.#bornMs = bornMs
     this.#count = count
     this.#ownUnits = 0

@@ -52,11 +52,11 @@ export interface RateGrant {
 }
 
 /** How long a worker may spend a lease, from the moment at which it asked. */
-export const leaseMs = 1_000
+export const leaseMs = 2_000
 /** A window is over, and its leases with it, when the one after it is: 1 to 2 times this after they ended. */
-export const leaseWindowMs = 2_000
+export const leaseWindowMs = 4_000
 /** At most this share of what is left is leased ahead: near the limit nothing is. */
-export const leaseShare = 4
+export const leaseShare = 8
 
 /** A bucket that nobody has used; null in the store means the same. */
 export function newBucket(capacity: number, nowMs: number): SharedBucket {

@@ -1,6 +1,8 @@
 /**
  * The shared end of limits in Redis: the arithmetic of `shared-bucket.ts` and `shared-quota.ts` of core on Redis's own
- * clock; a test holds the two together. Numbers are whole and below 2^53, which Lua's doubles hold; `%.0f` writes them.
+ * clock; a test holds the two together. Numbers are whole and below 2^53, which Lua's doubles hold; `%.0f` writes them, and
+ * `cjson` would not. One call carries all that a worker asks in a turn, in their order: `KEYS` are the list of months to count,
+ * then bucket and month of each; `ARGV[1]` is a list of `LimitArguments`, and so is the answer of `LimitResults`.
  *
  * A bucket that is full is as good as none, so it ends when it must be full. A month's count ends when nobody has asked
  * for an hour: the ledger knows it by then.
@@ -8,53 +10,39 @@
 export const exchangeScript = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local at = 0
-local function num() at = at + 1 return tonumber(ARGV[at]) end
+local share, windowMs, token = 8, 4000, 60000
 local function text(n) return string.format('%.0f', n) end
 
-local hasKey, capacity, rate, spentAgo, debt, take, ahead, reports = num(), num(), num(), num(), num(), num(), num(), num()
-local told = {}
-for i = 1, reports do told[i] = {num(), num(), num()} end
-local hasQuota, limit, give, unitsTake, unitsAhead = num(), num(), num(), num(), num()
-local share, windowMs, token = 4, 2000, 60000
-
-local state, unitsTaken, unitsLeased, count, born = 0, 0, 0, 0, 0
-if hasQuota == 1 then
-  local held = redis.call('HMGET', KEYS[2], 'count', 'born', 'asked')
+local function units(key, ask)
+  local period, limit, give, take, ahead = unpack(ask)
+  local held = redis.call('HMGET', key, 'count', 'born', 'asked')
   if now - tonumber(held[3] or 0) > (held[1] and 10000 or 1000) then
     -- The ledger is asked for a missing count, and now and then whether it has more than is counted here.
-    if redis.call('LLEN', KEYS[3]) < 100000 then redis.call('RPUSH', KEYS[3], ARGV[at + 1]) end
-    redis.call('HSET', KEYS[2], 'asked', text(now))
-    redis.call('PEXPIRE', KEYS[2], 3600000)
+    if redis.call('LLEN', KEYS[1]) < 100000 then redis.call('RPUSH', KEYS[1], period) end
+    redis.call('HSET', key, 'asked', text(now))
+    redis.call('PEXPIRE', key, 3600000)
   end
-  if held[1] then
-    state, born = 1, tonumber(held[2])
-    count = tonumber(held[1]) - give
-    if limit < 0 then
-      unitsTaken = unitsTake
-    else
-      local left = math.max(0, limit - count)
-      unitsTaken = math.min(unitsTake, left)
-      unitsLeased = math.min(unitsAhead, math.floor((left - unitsTaken) / share))
-    end
-    count = count + unitsTaken + unitsLeased
-    redis.call('HSET', KEYS[2], 'count', text(count))
-    redis.call('PEXPIRE', KEYS[2], 3600000)
-  else
-    state = 2
+  if not held[1] then return 2, 0, 0, 0, 0 end
+  local count, taken, leased = tonumber(held[1]) - give, take, 0
+  if limit >= 0 then
+    local left = math.max(0, limit - count)
+    taken = math.min(take, left)
+    leased = math.min(ahead, math.floor((left - taken) / share))
   end
-  if unitsTake > 0 and unitsTaken == 0 then take, ahead = 0, 0 end
+  count = count + taken + leased
+  redis.call('HSET', key, 'count', text(count))
+  redis.call('PEXPIRE', key, 3600000)
+  return 1, taken, leased, count, tonumber(held[2])
 end
 
-local taken, leased, window, level = 0, 0, 0, 0
-if hasKey == 1 then
+local function tokens(key, ask, isRefused)
+  local capacity, rate, spentAgo, debt, take, ahead = unpack(ask)
+  if isRefused then take, ahead = 0, 0 end
   local full = capacity * token
-  local held = redis.call('HMGET', KEYS[1], 'level', 'at', 'window', 'out', 'before')
-  local out, before, from
+  local held = redis.call('HMGET', key, 'level', 'at', 'window', 'out', 'before')
+  local level, from, window, out, before = full, now, math.floor(now / windowMs), 0, 0
   if held[1] then
     level, from, window, out, before = tonumber(held[1]), tonumber(held[2]), tonumber(held[3]), tonumber(held[4]), tonumber(held[5])
-  else
-    level, from, window, out, before = full, now, math.floor(now / windowMs), 0, 0
   end
   local latest = math.max(from, now)
   local elapsed = latest - from
@@ -64,8 +52,8 @@ if hasKey == 1 then
   end
   refill(elapsed - since)
   local newest = math.floor(latest / windowMs)
-  for i = 1, reports do
-    local w, spent, unspent = told[i][1], told[i][2], told[i][3]
+  for i = 7, #ask, 3 do
+    local w, spent, unspent = ask[i], ask[i + 1], ask[i + 2]
     if w >= newest - 1 and (w == window or w == window - 1) then
       local isNewest = w == window
       local ended = math.min(isNewest and out or before, spent + unspent)
@@ -81,15 +69,41 @@ if hasKey == 1 then
   end
   level = math.max(0, level - math.floor(debt))
   local whole = math.floor(level / token)
-  taken = math.min(take, whole)
-  leased = math.min(ahead, math.floor((whole - taken) / share))
+  local taken = math.min(take, whole)
+  local leased = math.min(ahead, math.floor((whole - taken) / share))
   level = level - (taken + leased) * token
   out = out + leased
-  redis.call('HSET', KEYS[1], 'level', text(level), 'at', text(latest), 'window', text(window), 'out', text(out), 'before', text(before))
-  redis.call('PEXPIRE', KEYS[1], text(math.ceil(math.max(0, full - level) / rate) + 3 * windowMs))
+  redis.call('HSET', key, 'level', text(level), 'at', text(latest), 'window', text(window), 'out', text(out), 'before', text(before))
+  redis.call('PEXPIRE', key, text(math.ceil(math.max(0, full - level) / rate) + 3 * windowMs))
+  return taken, leased, window, level
 end
-return {taken, leased, window, level, state, unitsTaken, unitsLeased, count, born}
+
+local results = {}
+for i, ask in ipairs(cjson.decode(ARGV[1])) do
+  local state, unitsTaken, unitsLeased, count, born = 0, 0, 0, 0, 0
+  if #ask[2] > 0 then state, unitsTaken, unitsLeased, count, born = units(KEYS[2 * i + 1], ask[2]) end
+  local taken, leased, window, level = 0, 0, 0, 0
+  if #ask[1] > 0 then
+    local isRefused = state > 0 and ask[2][4] > 0 and unitsTaken == 0
+    taken, leased, window, level = tokens(KEYS[2 * i], ask[1], isRefused)
+  end
+  results[i] = string.format('[%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f]',
+    taken, leased, window, level, state, unitsTaken, unitsLeased, count, born)
+end
+return '[' .. table.concat(results, ',') .. ']'
 `
+
+/** For the key's bucket and the owner's month; empty where nothing is asked. */
+export type LimitArguments = readonly [
+  tokens: readonly number[],
+  units: readonly [] | readonly [period: string, limit: number, give: number, take: number, ahead: number],
+]
+
+/** `state` is 0 where no units were asked for, 1 where there is a count, and 2 where there is none yet. */
+export type LimitResults = readonly [
+  ...rate: [taken: number, leased: number, window: number, level: number],
+  ...quota: [state: number, taken: number, leased: number, count: number, bornMs: number],
+]
 
 /** Makes a month's count from the ledger's, or raises it to that: what is in the ledger was certainly used. */
 export const seedScript = `
