@@ -17,6 +17,7 @@ const root = path.resolve(import.meta.dirname, '../..')
 export interface BenchWorker {
   name: string
   port: number
+  pid: number
   /** From the start of the process until it was ready. */
   readyMs: number
   /** Delay of its event loop since the last call. */
@@ -58,8 +59,8 @@ export async function startSystem(scale: Scale) {
   const upstream = start('bench/upstream.ts')
   const [{ ready: upstreamPort }] = (await once(upstream, 'message')) as [{ ready: number }]
   const keys = await insertConfiguration(database, upstreamPort, scale)
-  start('apps/control-plane/dist/main.api.js')
-  start('apps/control-plane/dist/main.jobs.js')
+  const api = start('apps/control-plane/dist/main.api.js')
+  const jobs = start('apps/control-plane/dist/main.jobs.js')
   await isReady(adminPort)
   const transport = { databaseUrl: postgres.url, natsUrl: nats.url, redisUrl: redis.url }
   const log = createLogger({ name: 'bench', level: 'silent' })
@@ -70,6 +71,11 @@ export async function startSystem(scale: Scale) {
     keys,
     adminUrl: `http://127.0.0.1:${adminPort}`,
     adminKey,
+    /** What runs beside the workers. */
+    pids: () => ({
+      ...{ postgres: postgres.pid, nats: nats.pid, redis: redis.pid },
+      ...{ api: api.pid as number, jobs: jobs.pid as number, upstream: upstream.pid as number },
+    }),
     /** Everything that workers say of themselves, as it comes. */
     onStatus: (listener: Parameters<FleetBus['onStatus']>[0]) => bus.onStatus(listener),
     /** When `jobs` has put the first snapshot on the feed. */
@@ -93,6 +99,7 @@ export async function startSystem(scale: Scale) {
       return {
         name,
         port,
+        pid: child.pid as number,
         readyMs: performance.now() - startedMs,
         async loopDelay() {
           child.send('report')

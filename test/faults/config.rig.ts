@@ -61,7 +61,7 @@ export async function startRig() {
     database,
     /** @param everyChanges between two snapshots */
     startPublisher(everyChanges = 500): ConfigPublisher {
-      const publisher = new ConfigPublisher(database, transport, log, { everyChanges, everyMs: 300_000 })
+      const publisher = new ConfigPublisher(database, transport, log, { everyChanges, everyShare: 0, everyMs: 300_000 })
       publishers.push(publisher)
       publisher.onApplicationBootstrap()
       return publisher

@@ -43,7 +43,7 @@ afterEach(async () => {
 })
 
 function start(transport: PublisherConfig, everyChanges = 500): ConfigPublisher {
-  const publisher = new ConfigPublisher(database, transport, log, { everyChanges, everyMs: 60_000 })
+  const publisher = new ConfigPublisher(database, transport, log, { everyChanges, everyShare: 0, everyMs: 60_000 })
   publishers.push(publisher)
   publisher.onApplicationBootstrap()
   return publisher

@@ -15,16 +15,18 @@ import {
 import type { Database } from '../persistence/index.ts'
 import { beginEpoch, isAnother } from './change.history.ts'
 import { PublisherSession } from './publisher.session.ts'
-import { buildSnapshot } from './snapshot.builder.ts'
+import { SnapshotBuilder } from './snapshot.builder.ts'
 
 export interface SnapshotPolicy {
   /** A new snapshot every so many changes, */
   everyChanges: number
+  /** or so many of the items of the last one, if that is more: what a snapshot costs grows with them, */
+  everyShare: number
   /** and this long after the last one, if anything changed. */
   everyMs: number
 }
 
-export const snapshotPolicy: SnapshotPolicy = { everyChanges: 500, everyMs: 5 * 60_000 }
+export const snapshotPolicy: SnapshotPolicy = { everyChanges: 500, everyShare: 0.002, everyMs: 5 * 60_000 }
 
 export interface PublisherState {
   role: 'away' | 'standby' | 'owner'
@@ -51,12 +53,15 @@ const snapshotRetryMs = 30_000
 @Injectable()
 export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #writer: ConfigFeedWriter
+  readonly #builder: SnapshotBuilder
   readonly #closing = new AbortController()
   readonly state: PublisherState = { role: 'away', position: null, snapshot: null, problem: null }
   #running: Promise<void> | null = null
   #snapshotting: Promise<void> | null = null
   #feedCheckedMs = -Infinity
   #snapshotNotBeforeMs = -Infinity
+  /** Of the last snapshot that was made here. */
+  #items = 0
 
   constructor(
     private readonly database: Database,
@@ -65,6 +70,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     private readonly policy: SnapshotPolicy = snapshotPolicy,
   ) {
     this.#writer = openConfigFeedWriter(config, log)
+    this.#builder = new SnapshotBuilder(database.prisma)
   }
 
   onApplicationBootstrap(): void {
@@ -101,6 +107,8 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     this.state.role = 'owner'
     this.log.info('publishing configuration changes')
     this.#forgetFeed()
+    // The database may be another copy since.
+    this.#builder.forget()
     const stop = AbortSignal.any([this.#closing.signal, session.ended])
     while (!stop.aborted) {
       const woken = wakeUp(session, stop)
@@ -189,8 +197,8 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     const { position, snapshot } = this.state
     if (position === null || snapshot === null || this.#snapshotting !== null) return
     const changes = position.revision - snapshot.revision
-    if (changes < this.policy.everyChanges && (changes === 0 || Date.now() - snapshot.atMs < this.policy.everyMs))
-      return
+    const everyChanges = Math.max(this.policy.everyChanges, this.#items * this.policy.everyShare)
+    if (changes < everyChanges && (changes === 0 || Date.now() - snapshot.atMs < this.policy.everyMs)) return
     if (performance.now() < this.#snapshotNotBeforeMs) return
     this.#snapshotting = this.#snapshotBeside()
   }
@@ -208,8 +216,9 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
 
   async #putSnapshot(): Promise<SnapshotPointer> {
     const startedMs = performance.now()
-    const { pointer, body } = await buildSnapshot(this.database.prisma)
+    const { pointer, body, items } = await this.#builder.build()
     await this.#writer.putSnapshot(pointer, body)
+    this.#items = items
     const older = this.state.snapshot
     this.state.snapshot = pointer
     // The feed is trimmed alike. A worker from before begins with a snapshot; the history that admins read is not here.

@@ -1,138 +1,109 @@
-import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
+import { webcrypto } from 'node:crypto'
 import type { SnapshotHeader, SnapshotPointer } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
-import { Prisma, type PrismaClient } from '../persistence/generated/client.ts'
-import {
-  groupItem,
-  keyItem,
-  planItem,
-  routeItem,
-  upstreamItem,
-  userItem,
-  type KeyRow,
-  type UserRow,
-} from './config.item.ts'
+import type { Prisma, PrismaClient } from '../persistence/generated/client.ts'
+import { packLines, packRange, repackChunks, type Chunk } from './snapshot.chunk.ts'
+import { itemTables } from './snapshot.rows.ts'
 
 /** The longest that a snapshot of the largest installation should take, with room. */
 const transactionTimeoutMs = 15 * 60_000
-const batchRows = 2_000
 
 export interface BuiltSnapshot {
   pointer: SnapshotPointer
   /** gzip of newline-delimited JSON, see `snapshot.v1`. */
   body: Uint8Array
+  /** Lines behind the header. */
+  items: number
+}
+
+/** What the last snapshot was made of: its chunks by table, in the order of `itemTables`. */
+interface Kept {
+  epoch: string
+  revision: number
+  tables: Chunk[][]
+}
+
+/** The whole configuration at one revision, read from nothing but the database. */
+export function buildSnapshot(prisma: PrismaClient): Promise<BuiltSnapshot> {
+  return new SnapshotBuilder(prisma).build()
 }
 
 /**
- * The whole configuration at one revision: every read is of one REPEATABLE READ transaction, so no write is half in it.
- * Rows are read in batches by id and go straight into the compressor; only the compressed body is held in memory.
+ * Makes snapshots. Every read is of one REPEATABLE READ transaction, so no write is half in it.
+ *
+ * It keeps the packed chunks of the last one, about as many bytes as its body has, and reads again only those whose rows were
+ * changed since, as `config_changes` tells. It reads all of them when that does not tell everything: at first, in another
+ * epoch, behind a log that was cut, and when the number of rows is not what it would be by the changes.
  */
-export async function buildSnapshot(prisma: PrismaClient): Promise<BuiltSnapshot> {
-  return prisma.$transaction(
-    async (tx) => {
-      const head = await tx.configHead.findUniqueOrThrow({ where: { id: 1 } })
-      const revision = Number(head.revision)
-      const atMs = Date.now()
-      const header: SnapshotHeader = { v: 1, epoch: head.epoch, revision, atMs, items: await countItems(tx) }
-      const body = await compress(lines(tx, header))
-      const sha256 = createHash('sha256').update(body).digest('hex')
-      return { pointer: { v: 1, epoch: head.epoch, revision, sha256, bytes: body.byteLength, atMs }, body }
-    },
-    { isolationLevel: 'RepeatableRead', timeout: transactionTimeoutMs, maxWait: 30_000 },
-  )
-}
+export class SnapshotBuilder {
+  readonly #prisma: PrismaClient
+  #kept: Kept | null = null
 
-async function countItems(tx: Prisma.TransactionClient): Promise<number> {
-  const counts = [
-    await tx.plan.count(),
-    await tx.user.count(),
-    await tx.group.count(),
-    await tx.upstream.count(),
-    await tx.route.count(),
-    await tx.apiKey.count(),
-  ]
-  return counts.reduce((sum, count) => sum + count, 0)
-}
+  constructor(prisma: PrismaClient) {
+    this.#prisma = prisma
+  }
 
-/** A batch's lines in one string: a write a line would cost the compressor more than the compression. */
-async function* lines(tx: Prisma.TransactionClient, header: SnapshotHeader): AsyncGenerator<string, void> {
-  yield `${JSON.stringify(header)}\n`
-  for await (const batch of batches(tx)) yield batch.map((item) => `${JSON.stringify(item)}\n`).join('')
-}
+  async build(): Promise<BuiltSnapshot> {
+    return this.#prisma.$transaction((tx) => this.#build(tx), {
+      isolationLevel: 'RepeatableRead',
+      timeout: transactionTimeoutMs,
+      maxWait: 30_000,
+    })
+  }
 
-/** In the order of the contract: what is referred to comes before what refers to it. */
-async function* batches(tx: Prisma.TransactionClient): AsyncGenerator<ConfigItem[], void> {
-  yield* byId((page) => tx.plan.findMany(page), planItem)
-  yield* manyById(tx, users, (row) => userItem(row as UserRow))
-  yield* byId((page) => tx.group.findMany({ ...page, select: { id: true, status: true, planId: true } }), groupItem)
-  yield* byId((page) => tx.upstream.findMany(page), upstreamItem)
-  yield* byId((page) => tx.route.findMany(page), routeItem)
-  yield* manyById(tx, keys, (row) => keyItem(keyRow(row as KeyAsJson)))
-}
+  /** The next one is made of what the database holds alone. */
+  forget(): void {
+    this.#kept = null
+  }
 
-const users = Prisma.sql`id, status, plan_id AS "planId" FROM users`
-const keys = Prisma.sql`
-  id, encode(digest, 'base64') AS digest, prefix, user_id AS "userId", group_id AS "groupId", scopes,
-  expires_at AS "expiresAt", revoked_at AS "revokedAt" FROM api_keys`
+  async #build(tx: Prisma.TransactionClient): Promise<BuiltSnapshot> {
+    const head = await tx.configHead.findUniqueOrThrow({ where: { id: 1 } })
+    const { epoch, revision } = { epoch: head.epoch, revision: Number(head.revision) }
+    const atMs = Date.now()
+    const tables = (await this.#changedTables(tx, epoch, revision)) ?? (await allTables(tx))
+    const items = countItems(tables)
+    const header: SnapshotHeader = { v: 1, epoch, revision, atMs, items }
+    const body = Buffer.concat([await packLines([header]), ...tables.flat().map(({ packed }) => packed)])
+    const sha256 = Buffer.from(await webcrypto.subtle.digest('SHA-256', body)).toString('hex')
+    this.#kept = { epoch, revision, tables }
+    return { pointer: { v: 1, epoch, revision, sha256, bytes: body.byteLength, atMs }, body, items }
+  }
 
-type KeyAsJson = Omit<KeyRow, 'digest' | 'expiresAt' | 'revokedAt'> &
-  Record<'digest', string> &
-  Record<'expiresAt' | 'revokedAt', string | null>
+  /** Null when they cannot be made of what was kept. */
+  async #changedTables(tx: Prisma.TransactionClient, epoch: string, revision: number): Promise<Chunk[][] | null> {
+    const kept = this.#kept
+    if (kept === null || kept.epoch !== epoch || kept.revision > revision) return null
+    const changes = await tx.configChange.count({ where: { epoch, revision: { gt: kept.revision } } })
+    if (changes !== revision - kept.revision) return null
 
-const date = (text: string | null): Date | null => (text === null ? null : new Date(text))
-
-function keyRow({ digest, expiresAt, revokedAt, ...row }: KeyAsJson): KeyRow {
-  return { ...row, digest: Buffer.from(digest, 'base64'), expiresAt: date(expiresAt), revokedAt: date(revokedAt) }
-}
-
-interface Page {
-  where: { id: { gt: string } }
-  orderBy: { id: 'asc' }
-  take: number
-}
-
-async function* byId<Row extends { id: string }>(
-  read: (page: Page) => Promise<Row[]>,
-  item: (row: Row) => ConfigItem,
-): AsyncGenerator<ConfigItem[], void> {
-  for (let after = ''; ;) {
-    const rows = await read({ where: { id: { gt: after } }, orderBy: { id: 'asc' }, take: batchRows })
-    const last = rows.at(-1)
-    if (last === undefined) return
-    yield rows.map(item)
-    if (rows.length < batchRows) return
-    after = last.id
+    const changed = await changedIds(tx, kept.revision)
+    const tables: Chunk[][] = []
+    for (const [n, table] of itemTables.entries()) {
+      const ids = changed.get(table.kind)
+      const chunks = kept.tables[n]!
+      tables.push(ids === undefined ? chunks : await repackChunks(tx, table, chunks, ids))
+      if (countItems([tables[n]!]) !== (await table.count(tx))) return null
+    }
+    return tables
   }
 }
 
-/** The same for millions of rows: a batch comes as one JSON text, without the client's making of each row. */
-async function* manyById(
-  tx: Prisma.TransactionClient,
-  columns: Prisma.Sql,
-  item: (row: { id: string }) => ConfigItem,
-): AsyncGenerator<ConfigItem[], void> {
-  for (let after = ''; ;) {
-    const [batch] = await tx.$queryRaw<{ rows: string | null }[]>`
-      SELECT json_agg(batch)::text AS rows FROM (
-        SELECT ${columns} WHERE id > ${after} ORDER BY id LIMIT ${batchRows}
-      ) batch`
-    const rows = JSON.parse(batch?.rows ?? '[]') as { id: string }[]
-    const last = rows.at(-1)
-    if (last === undefined) return
-    yield rows.map(item)
-    if (rows.length < batchRows) return
-    after = last.id
-  }
+async function allTables(tx: Prisma.TransactionClient): Promise<Chunk[][]> {
+  const tables: Chunk[][] = []
+  for (const table of itemTables) tables.push(await packRange(tx, table, '', null))
+  return tables
 }
 
-async function compress(text: AsyncIterable<string>): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  // Digests do not compress; beyond a low level only time is spent.
-  await pipeline(Readable.from(text), createGzip({ level: 1 }), async (compressed: AsyncIterable<Buffer>) => {
-    for await (const chunk of compressed) chunks.push(chunk)
-  })
-  return Buffer.concat(chunks)
+/** What the changes behind a revision are of. */
+async function changedIds(tx: Prisma.TransactionClient, after: number): Promise<Map<ConfigItem['kind'], string[]>> {
+  const rows = await tx.$queryRaw<{ kind: ConfigItem['kind']; ids: string[] }[]>`
+    SELECT kind, array_agg(id) AS ids FROM (
+      SELECT DISTINCT item->>'kind' AS kind, coalesce(item->>'id', item->'value'->>'id') AS id
+      FROM config_changes CROSS JOIN LATERAL jsonb_array_elements(items) AS item WHERE revision > ${after}
+    ) changed GROUP BY kind`
+  return new Map(rows.map(({ kind, ids }) => [kind, ids]))
+}
+
+function countItems(tables: readonly Chunk[][]): number {
+  return tables.flat().reduce((sum, { items }) => sum + items, 0)
 }

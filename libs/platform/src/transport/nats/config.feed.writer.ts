@@ -1,7 +1,7 @@
 import { changeMessageSchema, type ChangeMessage, type SnapshotPointer } from '@apigate/contracts'
 import { jetstream, jetstreamManager, RetentionPolicy, StorageType, type JetStreamManager } from '@nats-io/jetstream'
 import { Kvm } from '@nats-io/kv'
-import { Objm, type ObjectStore } from '@nats-io/obj'
+import { Objm, setSha256Backend, type ObjectStore } from '@nats-io/obj'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Logger } from '../../logger.ts'
 import { parseTraceparent, traceparentOf } from '../../telemetry/trace-context.ts'
@@ -16,6 +16,9 @@ import { lastMessage, pointerHistory, readPointer } from './snapshot.pointer.ts'
 import { isStreamNotFound } from './stream.follower.ts'
 
 const chunkBytes = 256 * 1024
+
+// The client's own is JavaScript: a second for the snapshot of a million keys, in which this process does nothing else.
+setSha256Backend('native')
 
 /** The config feed onto JetStream: a stream of changes, a KV pointer to the newest snapshot, an object store of bodies. */
 export class NatsConfigFeedWriter implements ConfigFeedWriter {
