@@ -6,7 +6,7 @@ import type { ItemTable, KeptItem } from './snapshot.rows.ts'
 
 /** Rows of a chunk as it is made; a change reads so many again. */
 export const chunkItems = 256
-/** A chunk with fewer is joined to the one before when it is touched. */
+/** A chunk with fewer is read again with its neighbour, so that full ones that grow leave no crumbs. */
 const fewItems = chunkItems / 4
 /** How many may wait for the compressor. */
 const packingMax = 8
@@ -78,7 +78,9 @@ async function touchedChunks(
     FROM unnest(${changed}::text[]) AS id`
   for (const { place } of rows) {
     touched.add(place)
-    if (place > 0 && chunks[place]!.items < fewItems) touched.add(place - 1)
+    const [before, behind] = [place - 1, place + 1]
+    if (before >= 0 && chunks[place]!.items < fewItems) touched.add(before)
+    if (behind < chunks.length && chunks[behind]!.items < fewItems) touched.add(behind)
   }
   return touched
 }

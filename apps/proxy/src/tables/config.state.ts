@@ -100,6 +100,15 @@ export class ConfigState {
     return true
   }
 
+  /** Of a change that is not to be applied otherwise: a key that it revokes or deletes ends here, too. */
+  endKey(item: ConfigItem): void {
+    if (item.kind !== 'key') return
+    if (item.op === 'delete') this.#delete('key', item.id)
+    else if (item.value.revokedAtMs !== null && this.#keys.revoke(item.value.id)) {
+      this.listener?.keyChanged(item.value.id)
+    }
+  }
+
   /** Compiles routes and upstreams if they have changed since. Never throws: see `problem`. */
   compile(): void {
     const slices = this.#compiling()

@@ -239,6 +239,45 @@ test('a new epoch leads to its snapshot; what is left of the old one in the stre
   expect(feed.snapshotReads).toBeLessThanOrEqual(reads + 2)
 })
 
+test('while a snapshot is loaded, keys that are revoked or deleted end in the old tables at once', async () => {
+  const [revoked, deleted, kept] = [aCustomer(), aCustomer(), aCustomer()]
+  const all = [...to.items, ...revoked.items, ...deleted.items, ...kept.items]
+  feed.putSnapshot(all)
+  await subscribe()
+  const told: string[] = []
+  live.keyWatcher = { keyChanged: (id) => void told.push(id), allKeysChanged() {} }
+
+  feed.epoch = 'epoch-2'
+  const { pointer, body } = packSnapshot('epoch-2', 0, all)
+  const goOn = Promise.withResolvers<undefined>()
+  let isLoading = false
+  feed.latestSnapshot = () => {
+    async function* whenAllowed() {
+      isLoading = true
+      await goOn.promise
+      yield body
+    }
+    return Promise.resolve({ pointer, body: whenAllowed() })
+  }
+  feed.follows.at(-1)!.handlers.onSnapshot(pointer)
+  await waitFor(() => isLoading)
+  const late = aCustomer()
+  feed.publish(put('key', { ...revoked.key.config, revokedAtMs: 1 } as { id: string }), ...late.items)
+  feed.publish({ kind: 'key', op: 'delete', id: deleted.key.config.id })
+  const stateOf = (clear: string) => {
+    const slot = live.current!.keys.find(clear)
+    return slot === -1 ? 'none' : live.current!.keys.ended(slot, Date.now())
+  }
+  const states = () => [revoked, deleted, kept, late].map(({ key }) => stateOf(key.clear))
+  expect(live.current!.epoch).toBe('epoch-1')
+  expect(states()).toEqual(['key_revoked', 'none', null, 'none'])
+  expect(told).toEqual([revoked.key.config.id, deleted.key.config.id])
+
+  goOn.resolve(undefined)
+  await waitFor(() => live.current!.epoch === 'epoch-2' && live.current!.revision === 2)
+  expect(states()).toEqual(['key_revoked', 'none', null, null])
+})
+
 test('a snapshot that is newer than the changes that come is loaded', async () => {
   feed.putSnapshot(items)
   await subscribe()

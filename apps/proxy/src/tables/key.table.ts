@@ -155,6 +155,16 @@ export class KeyTable {
     return slot
   }
 
+  /** @returns whether there is such a key. */
+  revoke(id: string): boolean {
+    const slot = this.#ids.find(id)
+    if (slot === -1) return false
+    const part = this.#parts[slot >>> partBits]!
+    part.endsAtMs[slot & partMask] = -Infinity
+    part.flags[slot & partMask]! |= REVOKED
+    return true
+  }
+
   idOf(slot: number): string {
     return this.#found?.slot === slot ? this.#found.id : this.#ids.idOf(slot)
   }

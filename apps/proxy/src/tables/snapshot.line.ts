@@ -10,6 +10,8 @@ import { hashEnd, hashStart, hashStep } from './id.table.ts'
  */
 abstract class Line {
   bytes: Uint8Array = new Uint8Array()
+  /** The same bytes. */
+  #view = new DataView(this.bytes.buffer)
   /** Places in `bytes`, and the hash by which tables look for what stands there. */
   idStart = 0
   idEnd = 0
@@ -18,11 +20,22 @@ abstract class Line {
   /** Of the last id that was skipped. */
   protected hash = 0
 
+  /** Begins with the line at `start`. */
+  protected begin(bytes: Uint8Array, start: number): void {
+    this.at = start
+    if (bytes === this.bytes) return
+    this.bytes = bytes
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
   /** Goes behind a text that must stand here. */
-  protected skip(bytes: Uint8Array, text: Uint8Array): boolean {
-    const { at } = this
-    for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text[i]) return false
-    this.at = at + text.length
+  protected skip(bytes: Uint8Array, { words, rest, length }: Text): boolean {
+    let at = this.at
+    if (at + length > bytes.length) return false
+    const view = this.#view
+    for (let i = 0; i < words.length; i++, at += 4) if (view.getInt32(at, true) !== words[i]) return false
+    for (let i = 0; i < rest.length; i++, at++) if (bytes[at] !== rest[i]) return false
+    this.at = at
     return true
   }
 
@@ -56,6 +69,20 @@ abstract class Line {
   }
 }
 
+/** Bytes to be compared four at a time. */
+interface Text {
+  /** Little-endian. */
+  readonly words: Int32Array
+  readonly rest: Uint8Array
+  readonly length: number
+}
+
+function textOf(bytes: Uint8Array): Text {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const words = Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(i * 4, true))
+  return { words, rest: bytes.slice(words.length * 4), length: bytes.length }
+}
+
 /** `{"kind":"key",…}` of a customer's key: one without scopes. */
 export class KeyLine extends Line {
   /** Little-endian words. */
@@ -70,8 +97,7 @@ export class KeyLine extends Line {
 
   /** @returns whether that is what stands there; what the object holds is of no use otherwise. */
   read(bytes: Uint8Array, start: number, end: number): boolean {
-    this.bytes = bytes
-    this.at = start
+    this.begin(bytes, start)
     if (!this.skip(bytes, keyTexts.id)) return false
     this.idStart = this.at
     if (!this.skipId(bytes, end)) return false
@@ -141,12 +167,11 @@ export class UserLine extends Line {
   status: UserStatus = 'active'
   planId = ''
   /** The bytes of `planId`: most users are on the plan of the one before. */
-  #plan: Uint8Array = new Uint8Array()
+  #plan = textOf(new Uint8Array())
 
   /** @returns whether that is what stands there; what the object holds is of no use otherwise. */
   read(bytes: Uint8Array, start: number, end: number): boolean {
-    this.bytes = bytes
-    this.at = start
+    this.begin(bytes, start)
     if (!this.skip(bytes, userTexts.id)) return false
     this.idStart = this.at
     if (!this.skipId(bytes, end)) return false
@@ -158,8 +183,9 @@ export class UserLine extends Line {
     if (!this.skip(bytes, this.#plan) || bytes[this.at] !== quote) {
       this.at = planStart
       if (!this.skipId(bytes, end)) return false
-      this.#plan = bytes.slice(planStart, this.at)
-      this.planId = Buffer.from(this.#plan).toString('latin1')
+      const plan = bytes.slice(planStart, this.at)
+      this.#plan = textOf(plan)
+      this.planId = Buffer.from(plan).toString('latin1')
     }
     this.at++
     return this.skip(bytes, closing) && this.at === end
@@ -181,7 +207,7 @@ const idBytesMax = 31
 const timeDigitsMax = 15
 const notBase64 = 0xc0
 
-const text = (of: string): Uint8Array => Buffer.from(of, 'latin1')
+const text = (of: string): Text => textOf(Buffer.from(of, 'latin1'))
 const nullText = text('null')
 const closing = text('}}')
 const keyTexts = {
@@ -202,5 +228,5 @@ const statuses = (['active', 'pending', 'suspended', 'cancelled'] as const).map(
 
 /** What a character of base64 stands for, by its code; 0xff for others. */
 const sextets = new Uint8Array(256).fill(0xff)
-const alphabet = text('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
+const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 for (const [value, character] of alphabet.entries()) sextets[character] = value

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { setImmediate as immediate } from 'node:timers/promises'
-import { createGunzip } from 'node:zlib'
+import { constants, createGunzip, gunzipSync } from 'node:zlib'
 import { snapshotHeaderSchema, type SnapshotHeader, type SnapshotPointer } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
 
@@ -9,10 +9,10 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError'
 }
 
-/** Of what is unpacked: some hundred keys, which take a millisecond or two. */
-const chunkBytes = 64 * 1024
-/** Ahead of what is taken in: unpacking is the work of another thread. */
-const unpacking = { chunkSize: chunkBytes, highWaterMark: 16 * chunkBytes }
+/** Of what is unpacked, in one turn of the event loop: some hundred keys, which take a millisecond or two. */
+const turnBytes = 64 * 1024
+/** Ahead of what is taken in: unpacking is the work of another thread. Each chunk is a message between the two. */
+const unpacking = { chunkSize: 8 * turnBytes, highWaterMark: 16 * turnBytes }
 const lineFeed = 0x0a
 
 /** Who takes what a snapshot holds. */
@@ -25,17 +25,17 @@ export interface SnapshotSink {
 }
 
 /**
- * Reads a snapshot's compressed body, which may be hundreds of megabytes unpacked: a chunk at a time, so that requests
- * are answered in between.
+ * Reads a snapshot's compressed body, which may be hundreds of megabytes unpacked, a slice to a turn of the event loop.
  *
- * @param sink null = only to check it
+ * @param isServing whether requests are answered in between; else turns may be long
  * @throws SnapshotError when the body is not what the pointer names, or torn; items may have been given out by then, so
  *   what was built of them must be thrown away.
  */
 export async function readSnapshot(
   pointer: SnapshotPointer,
   body: AsyncIterable<Uint8Array>,
-  sink: SnapshotSink | null,
+  sink: SnapshotSink,
+  isServing = true,
 ): Promise<void> {
   const sha256 = createHash('sha256')
   let header: SnapshotHeader | null = null
@@ -44,34 +44,73 @@ export async function readSnapshot(
   function onLine(bytes: Buffer, start: number, end: number): void {
     if (header !== null) {
       items += 1
-      if (sink === null || sink.applyLine(bytes, start, end)) return
+      if (sink.applyLine(bytes, start, end)) return
       sink.apply(JSON.parse(bytes.toString('utf8', start, end)) as ConfigItem)
       return
     }
-    const head = JSON.parse(bytes.toString('utf8', start, end)) as Partial<SnapshotHeader>
-    if (head.v !== 1) throw new Error(`it is of version ${String(head.v)}, which this worker does not know`)
-    header = snapshotHeaderSchema.parse(head)
-    if (header.epoch !== pointer.epoch || header.revision !== pointer.revision) {
-      throw new Error('its header names another revision')
-    }
-    sink?.expect(header.items)
+    header = readHeader(bytes.toString('utf8', start, end), pointer)
+    sink.expect(header.items)
   }
 
-  try {
-    await pipeline(
-      body,
-      async function* (chunks: AsyncIterable<Uint8Array>) {
-        for await (const chunk of chunks) {
-          sha256.update(chunk)
-          yield chunk
-        }
-      },
-      createGunzip(unpacking),
-      (unpacked) => eachLine(unpacked as AsyncIterable<Buffer>, onLine),
+  await orNotUsable(pointer, async () => {
+    await pipeline(hashed(body, sha256), createGunzip(unpacking), (unpacked) =>
+      eachLine(unpacked as AsyncIterable<Buffer>, onLine, isServing ? turnBytes : Infinity),
     )
-    if (sha256.digest('hex') !== pointer.sha256) throw new Error('it is not the body that the pointer names')
+    checkHash(sha256, pointer)
     const expected = (header as SnapshotHeader | null)?.items
     if (items !== expected) throw new Error(`it is torn: ${items} items of ${expected ?? 'an unknown number'}`)
+  })
+}
+
+/**
+ * Reads a body through without taking anything in: whether it is what the pointer names, which its publisher has made
+ * whole, and of a version that is known here. Unpacks no more than its beginning.
+ *
+ * @throws SnapshotError when it is not.
+ */
+export async function checkSnapshot(pointer: SnapshotPointer, body: AsyncIterable<Uint8Array>): Promise<void> {
+  const sha256 = createHash('sha256')
+  let isKnown = false
+  let head: Buffer = Buffer.alloc(0)
+  await orNotUsable(pointer, async () => {
+    for await (const chunk of hashed(body, sha256)) {
+      if (isKnown) continue
+      head = Buffer.concat([head, chunk])
+      const text = gunzipSync(head.subarray(0, turnBytes), { finishFlush: constants.Z_SYNC_FLUSH })
+      const end = text.indexOf(lineFeed)
+      if (end === -1 && head.length < turnBytes) continue
+      readHeader(text.toString('utf8', 0, end), pointer)
+      isKnown = true
+    }
+    checkHash(sha256, pointer)
+    if (!isKnown) throw new Error('it has no header')
+  })
+}
+
+function readHeader(line: string, pointer: SnapshotPointer): SnapshotHeader {
+  const head = JSON.parse(line) as Partial<SnapshotHeader>
+  if (head.v !== 1) throw new Error(`it is of version ${String(head.v)}, which this worker does not know`)
+  const header = snapshotHeaderSchema.parse(head)
+  if (header.epoch !== pointer.epoch || header.revision !== pointer.revision) {
+    throw new Error('its header names another revision')
+  }
+  return header
+}
+
+async function* hashed(body: AsyncIterable<Uint8Array>, sha256: Hash): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of body) {
+    sha256.update(chunk)
+    yield chunk
+  }
+}
+
+function checkHash(sha256: Hash, pointer: SnapshotPointer): void {
+  if (sha256.digest('hex') !== pointer.sha256) throw new Error('it is not the body that the pointer names')
+}
+
+async function orNotUsable(pointer: SnapshotPointer, read: () => Promise<void>): Promise<void> {
+  try {
+    await read()
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new SnapshotError(`snapshot ${pointer.revision} is not usable: ${reason}`, { cause: error })
@@ -81,11 +120,13 @@ export async function readSnapshot(
 async function eachLine(
   unpacked: AsyncIterable<Buffer>,
   onLine: (bytes: Buffer, start: number, end: number) => void,
+  bytesPerTurn: number,
 ): Promise<void> {
   /** The beginning of a line whose end is in a later chunk. */
   let rest: Buffer[] = []
   for await (const chunk of unpacked) {
     let start = 0
+    let turnEnd = bytesPerTurn
     for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
       if (rest.length === 0) onLine(chunk, start, end)
       else {
@@ -94,6 +135,9 @@ async function eachLine(
         onLine(line, 0, line.length)
       }
       start = end + 1
+      if (start < turnEnd) continue
+      await immediate()
+      turnEnd = start + bytesPerTurn
     }
     if (start < chunk.length) rest.push(chunk.subarray(start))
     await immediate()

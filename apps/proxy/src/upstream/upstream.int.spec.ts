@@ -68,3 +68,16 @@ test('a change elsewhere leaves an upstream its connections', async () => {
   await get('/')
   expect(connections.size).toBe(1)
 })
+
+test('an upstream that is retired and comes back as it was keeps connections again', async () => {
+  const to = aRouteTo(upstream.url, { authRequired: false })
+  traffic = await startTestTraffic(to.items)
+  const before = traffic.live.current!
+  await get('/')
+  traffic.apply(put('upstream', { ...to.upstream, timeoutMs: 1_234 } as { id: string }))
+  // As when tables were made of those from before while these were swapped in.
+  traffic.live.swap({ ...before, revision: before.revision + 2 }, null)
+  connections.clear()
+  for (let i = 0; i < 3; i++) await get('/')
+  expect(connections.size).toBe(1)
+})

@@ -64,10 +64,12 @@ export class Upstream {
     if (this.#isRetired) this.#closeWhenIdle()
   }
 
-  /** It is in the tables: its targets are checked from now on. */
+  /** It is in the tables: its targets are checked from now on. It may have been retired before, and have come back. */
   start(listener: HealthListener): void {
-    if (this.#listener !== null || this.#isRetired) return
+    if (this.#listener !== null) return
     this.#listener = listener
+    this.#isRetired = false
+    for (const target of this.targets) target.pool.revive()
     if (this.config.enabled) for (const target of this.targets) target.startChecks()
   }
 

@@ -71,6 +71,11 @@ export class ConnectionPool implements ConnectionOwner {
     for (const connection of this.#idle.splice(0)) connection.destroy()
   }
 
+  /** Keeps connections again. */
+  revive(): void {
+    this.#isRetired = false
+  }
+
   onIdle(connection: UpstreamConnection): void {
     if (this.#isRetired || this.#idle.length >= this.#options.maxIdleConns) connection.destroy()
     else this.#idle.push(connection)
