@@ -1,8 +1,10 @@
 import os from 'node:os'
+import type { LoopDelay } from './propagation/loop.probe.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AppliedRevisions, makeChanges, type ChangesReport, type Propagation } from './propagation/changes.ts'
-import { insertChange, manyKeys, manyRoutes } from './propagation/configuration.ts'
+import { insertChange, insertChanges, manyKeys, manyRoutes } from './propagation/configuration.ts'
 import { Phases } from './propagation/phases.ts'
+import { snapshotPolicy } from '../apps/control-plane/src/config-publisher/snapshot.policy.ts'
 import { once, startSystem, type BenchWorker } from './propagation/system.ts'
 
 /**
@@ -15,6 +17,8 @@ const keyChanges = number('BENCH_KEY_CHANGES', 1_000)
 const routeChanges = number('BENCH_ROUTE_CHANGES', 100)
 const changesPerSecond = number('BENCH_CHANGES_PER_SECOND', 20)
 const burstChanges = number('BENCH_BURST_CHANGES', 200)
+/** Of keys, while a snapshot is made that is due after changes of keys all over the table; 0: not measured. */
+const snapshotChanges = number('BENCH_SNAPSHOT_CHANGES', 300)
 const perSecond = number('BENCH_PER_SECOND', 2_000)
 const quietSeconds = number('BENCH_QUIET_SECONDS', 15)
 const bulkKeys = number('BENCH_BULK_KEYS', 100_000)
@@ -28,7 +32,7 @@ const quantile = (values: number[], share: number): number =>
 
 const system = await startSystem(scale)
 say('the configuration is in the database')
-await system.snapshotMade()
+const firstSnapshot = await system.snapshotMade()
 say('the first snapshot is made')
 
 const workers: BenchWorker[] = []
@@ -75,26 +79,60 @@ const paced = await changes(keyChanges, routeChanges, changesPerSecond)
 await phases.whenQuiet()
 await phases.keep('no changes, again', () => sleep(quietSeconds * 1_000))
 const burst = burstChanges > 0 ? await changes(burstChanges, Math.ceil(burstChanges / 10), null) : null
-if (bulkKeys > 0) await bulk()
+const beside = snapshotChanges > 0 ? await changesBesideASnapshot() : null
+if (bulkKeys > 0) await bulk('more', phases)
 load.send('stop')
+const turns: { while: string; turns: LoopDelay['turns'] }[] = []
+if (bulkKeys > 0) await bulkAlone()
 
-async function changes(keys: number, routes: number, pace: number | null): Promise<ChangesReport> {
+async function changes(keys: number, routes: number, pace: number | null, while_ = ''): Promise<ChangesReport> {
   let report: ChangesReport | undefined
   const how = pace === null ? 'one after another' : `${pace} a second`
-  await phases.keep(`${keys} key changes and ${routes} route changes, ${how}`, async () => {
+  await phases.keep(`${keys} key changes and ${routes} route changes, ${how}${while_}`, async () => {
     report = await makeChanges({ ...order, keys, routes, perSecond: pace }, applied)
   })
   return report!
 }
 
-async function bulk(): Promise<void> {
-  await phases.keep(`one change of ${bulkKeys} keys`, async () =>
-    applied.at(await insertChange(system.database, manyKeys, bulkKeys)),
+/** Brings the publisher to where the next changes make it due, of changed keys all over the table. */
+async function changesBesideASnapshot(): Promise<ChangesReport> {
+  const { rows } = await system.database.query<{ revision: string }>('SELECT revision FROM config_head')
+  const since = Number(rows[0]?.revision) - firstSnapshot
+  const due = Math.max(snapshotPolicy.everyChanges, ((scale.keys * 3) / 2) * snapshotPolicy.everyShare)
+  await applied.at(await insertChanges(system.database, Math.max(1, Math.floor(due - since - changesPerSecond * 2))))
+  await phases.whenQuiet()
+  const report = await changes(snapshotChanges, 0, changesPerSecond, ', a snapshot among them')
+  const revision = await system.snapshotMade(firstSnapshot)
+  say(`the snapshot that came among them is of revision ${revision}`)
+  return report
+}
+
+/** What one worker does in a turn of its event loop, by CPU time, while nothing else is at work. */
+async function bulkAlone(): Promise<void> {
+  const [worker, ...others] = workers.splice(0)
+  for (const other of others) await other.stop()
+  workers.push(worker!)
+  applied.forget(others)
+  await sleep(2_000)
+  await worker!.measureTurns()
+  await bulk('alone', {
+    async keep(name, run) {
+      await worker!.loopDelay()
+      await run()
+      turns.push({ while: name, turns: (await worker!.loopDelay()).turns })
+    },
+  })
+}
+
+async function bulk(name: string, into: Pick<Phases, 'keep'>): Promise<void> {
+  await into.keep('nothing', () => sleep(2_000))
+  await into.keep(`one change of ${bulkKeys} keys`, async () =>
+    applied.at(await insertChange(system.database, manyKeys, bulkKeys, name)),
   )
-  await phases.keep(`one change of ${bulkRoutes} routes`, async () =>
-    applied.at(await insertChange(system.database, manyRoutes, bulkRoutes)),
+  await into.keep(`one change of ${bulkRoutes} routes`, async () =>
+    applied.at(await insertChange(system.database, manyRoutes, bulkRoutes, name)),
   )
-  await phases.keep('a new epoch: each worker loads the whole snapshot', async () => {
+  await into.keep('a new epoch: each worker loads the whole snapshot', async () => {
     const epochs = new Map<string, string | null>()
     const { rows } = await system.database.query<{ epoch: string }>(
       'UPDATE config_head SET epoch = gen_random_uuid() RETURNING epoch',
@@ -125,12 +163,15 @@ function row(name: string, { fromDue, fromAnswer }: Propagation): void {
 for (const [how, report] of [
   [`${changesPerSecond} changes a second`, paced],
   ['one after another', burst],
+  [`${changesPerSecond} a second, a snapshot among them`, beside],
 ] as const) {
   if (report === null) continue
   row(`keys, ${how}`, report.keys)
-  row(`routes, ${how}`, report.routes)
+  if (report.routes.fromDue.length > 0) row(`routes, ${how}`, report.routes)
 }
-console.log(`\nAnswers that did not fit a change that was applied: ${paced.wrong + (burst?.wrong ?? 0)}.\n`)
+console.log(
+  `\nAnswers that did not fit a change that was applied: ${paced.wrong + (burst?.wrong ?? 0) + (beside?.wrong ?? 0)}.\n`,
+)
 console.log(
   '| while | requests | not 200 | request p50, ms | p99 | max | event loop delay p99 | max |\n|---|---|---|---|---|---|---|---|',
 )
@@ -144,6 +185,14 @@ const parts = Object.keys(phases.measured[0]?.cpu ?? {})
 console.log(`\n| CPU, % of a core, while | ${parts.join(' | ')} |\n|---|${'---|'.repeat(parts.length)}`)
 for (const { name, cpu, seconds } of phases.measured) {
   console.log(`| ${name} | ${parts.map((part) => (((cpu[part] ?? 0) / seconds) * 100).toFixed(0)).join(' | ')} |`)
+}
+if (turns.length > 0) {
+  console.log(
+    '\n| one worker alone, while | turns | longest, CPU ms | above 5 ms | above 10 ms |\n|---|---|---|---|---|',
+  )
+  for (const { while: what, turns: of } of turns) {
+    console.log(`| ${what} | ${of.count} | ${ms(of.longestMs)} | ${of.above5Ms} | ${of.above10Ms} |`)
+  }
 }
 console.log(
   `\nReady after start: from the feed ${ready.feed.map(ms).join(', ')} ms; from disk, without NATS, ${ready.disk.map(ms).join(', ')} ms.`,

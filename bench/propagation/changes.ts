@@ -47,6 +47,11 @@ export class AppliedRevisions {
     for (const look of this.#waiting) look()
   }
 
+  /** They are gone: nobody waits for them. */
+  forget(workers: BenchWorker[]): void {
+    for (const { name } of workers) this.#heard.delete(name)
+  }
+
   /** When the last of the workers had it. */
   at(revision: number): Promise<number> {
     return new Promise((resolve) => {

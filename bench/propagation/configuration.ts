@@ -55,7 +55,7 @@ export async function insertConfiguration(
 }
 
 /** One change of many items, as a write of them would leave it: `items` is SQL for a row set of JSON items. */
-export async function insertChange(database: pg.Client, items: string, count: number): Promise<number> {
+export async function insertChange(database: pg.Client, items: string, count: number, name: string): Promise<number> {
   const { rows } = await database.query<{ revision: string }>(
     `WITH head AS (UPDATE config_head SET revision = revision + 1 RETURNING epoch, revision), items AS (${items}),
     change AS (
@@ -63,21 +63,43 @@ export async function insertChange(database: pg.Client, items: string, count: nu
       SELECT revision, epoch, (SELECT jsonb_agg(item) FROM items), 'system' FROM head RETURNING revision
     )
     SELECT revision, pg_notify('apigate_config_change', revision::text)::text FROM change`,
-    [count],
+    [count, name],
   )
   return Number(rows[0]?.revision)
 }
 
 export const manyKeys = `SELECT jsonb_build_object('kind', 'key', 'op', 'put', 'value', jsonb_build_object(
-    'id', 'key_more' || lpad(n::text, 22, '0'), 'digest', encode(sha256(('more' || n)::bytea), 'base64'),
+    'id', 'key_' || $2 || lpad(n::text, 20, '0'), 'digest', encode(sha256(($2 || n)::bytea), 'base64'),
     'prefix', 'ak_012345678', 'userId', 'usr_' || lpad((n / 2)::text, 26, '0'), 'groupId', null,
     'scopes', '[]'::jsonb, 'expiresAtMs', null, 'revokedAtMs', null)) AS item
   FROM generate_series(1, $1::int) AS n`
 
 export const manyRoutes = `SELECT jsonb_build_object('kind', 'route', 'op', 'put', 'value', jsonb_build_object(
-    'id', 'rte_more' || n, 'name', 'more ' || n, 'hostPattern', 'h' || n % 1000 || '.example.com', 'hostMatch', 'exact',
-    'pathPattern', '/more/service-' || n || '/*', 'pathMatch', 'prefix', 'methods', '["GET"]'::jsonb, 'headers', '[]'::jsonb,
-    'pathRewrite', null, 'methodOverride', null, 'meteringMode', 'request', 'meteringExpr', null, 'protocol', 'http',
-    'priority', 0, 'authRequired', true, 'enabled', true, 'upstreamId', 'ups_bench', 'requestTransform', null,
-    'responseTransform', null, 'createdAtMs', 1700000000000)) AS item
+    'id', 'rte_' || $2 || n, 'name', $2 || n, 'hostPattern', 'h' || n % 1000 || '.example.com', 'hostMatch', 'exact',
+    'pathPattern', '/' || $2 || '/service-' || n || '/*', 'pathMatch', 'prefix', 'methods', '["GET"]'::jsonb,
+    'headers', '[]'::jsonb, 'pathRewrite', null, 'methodOverride', null, 'meteringMode', 'request', 'meteringExpr', null,
+    'protocol', 'http', 'priority', 0, 'authRequired', true, 'enabled', true, 'upstreamId', 'ups_bench',
+    'requestTransform', null, 'responseTransform', null, 'createdAtMs', 1700000000000)) AS item
   FROM generate_series(1, $1::int) AS n`
+
+/** Many changes of a key each, of keys all over the table. */
+export async function insertChanges(database: pg.Client, count: number): Promise<number> {
+  const { rows } = await database.query<{ revision: string }>(
+    `WITH head AS (UPDATE config_head SET revision = revision + $1::int RETURNING epoch, revision),
+    spread AS (
+      SELECT *, row_number() OVER () AS n FROM (
+        SELECT * FROM api_keys WHERE cardinality(scopes) = 0 ORDER BY sha256(id::bytea) LIMIT $1::int
+      ) some
+    ), change AS (
+      INSERT INTO config_changes (revision, epoch, actor_type, items)
+      SELECT revision - $1::int + n, epoch, 'system', jsonb_build_array(jsonb_build_object(
+        'kind', 'key', 'op', 'put', 'value', jsonb_build_object(
+          'id', id, 'digest', encode(digest, 'base64'), 'prefix', prefix, 'userId', user_id, 'groupId', group_id,
+          'scopes', '[]'::jsonb, 'expiresAtMs', null, 'revokedAtMs', null)))
+      FROM head CROSS JOIN spread
+    )
+    SELECT revision, pg_notify('apigate_config_change', revision::text)::text FROM head`,
+    [count],
+  )
+  return Number(rows[0]?.revision)
+}

@@ -22,6 +22,8 @@ export interface BenchWorker {
   readyMs: number
   /** Delay of its event loop since the last call. */
   loopDelay(): Promise<LoopDelay>
+  /** From now on turns of its event loop are measured, too. */
+  measureTurns(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -78,10 +80,13 @@ export async function startSystem(scale: Scale) {
     }),
     /** Everything that workers say of themselves, as it comes. */
     onStatus: (listener: Parameters<FleetBus['onStatus']>[0]) => bus.onStatus(listener),
-    /** When `jobs` has put the first snapshot on the feed. */
-    async snapshotMade(): Promise<void> {
-      while ((await feed.latestSnapshot().catch(() => null)) === null) await sleep(100)
-      await feed.close()
+    /** When `jobs` has put a snapshot on the feed that is newer than this revision: its own. */
+    async snapshotMade(after = -1): Promise<number> {
+      for (;;) {
+        const snapshot = await feed.latestSnapshot().catch(() => null)
+        if (snapshot !== null && snapshot.pointer.revision > after) return snapshot.pointer.revision
+        await sleep(100)
+      }
     },
     /** @param natsUrl another one: a worker that cannot reach it has the copy on disk alone */
     async startWorker(name: string, natsUrl = nats.url): Promise<BenchWorker> {
@@ -106,13 +111,17 @@ export async function startSystem(scale: Scale) {
           const [delay] = (await once(child, 'message')) as [LoopDelay]
           return delay
         },
+        async measureTurns() {
+          child.send('turns')
+          await once(child, 'message')
+        },
         stop: () => end(child),
       }
     },
     startLoad: () => start('bench/propagation/paced.load.ts'),
     async stop() {
       await Promise.all(children.map(end))
-      await bus.close()
+      await Promise.all([bus.close(), feed.close()])
       await database.end()
       nats.stop()
       redis.stop()

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 
 /**
- * `snapshot.v1`: the whole configuration at one revision. The body is gzip of newline-delimited JSON: first a
- * `SnapshotHeader`, then one `ConfigItem` (`op: 'put'`) a line, in the order plan, user, group, upstream, route, key.
+ * `snapshot.v1`: the whole configuration at one revision. The body is gzip, of one member or many, of newline-delimited
+ * JSON: first a `SnapshotHeader`, then one `ConfigItem` (`op: 'put'`) a line, in the order plan, user, group, upstream, route,
+ * key.
  * The pointer is what is watched; it names the body by content.
  */
 export const snapshotPointerSchema = z.object({

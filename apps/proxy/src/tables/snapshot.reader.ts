@@ -57,7 +57,7 @@ export async function readSnapshot(
       eachLine(unpacked as AsyncIterable<Buffer>, onLine, isServing ? turnBytes : Infinity),
     )
     checkHash(sha256, pointer)
-    const expected = (header as SnapshotHeader | null)?.items
+    const expected = header?.items
     if (items !== expected) throw new Error(`it is torn: ${items} items of ${expected ?? 'an unknown number'}`)
   })
 }
