@@ -89,7 +89,7 @@ export async function insertChanges(database: pg.Client, count: number): Promise
     spread AS (
       SELECT *, row_number() OVER () AS n FROM (
         SELECT * FROM api_keys WHERE cardinality(scopes) = 0 ORDER BY sha256(id::bytea) LIMIT $1::int
-      ) some
+      ) chosen
     ), change AS (
       INSERT INTO config_changes (revision, epoch, actor_type, items)
       SELECT revision - $1::int + n, epoch, 'system', jsonb_build_array(jsonb_build_object(
