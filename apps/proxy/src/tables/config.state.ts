@@ -87,17 +87,17 @@ export class ConfigState {
    * The same for a line of a snapshot that has a user or a key in the usual form, without making objects of it: there are
    * millions.
    *
-   * @returns false when it has something else, or something wrong: then parse it and `apply` the item.
+   * @returns where the line ends, or -1 when it has something else, or something wrong: then parse it and `apply` the item.
    */
-  applyLine(bytes: Uint8Array, start: number, end: number): boolean {
+  applyLine(bytes: Uint8Array, start: number): number {
     const { key, user } = this.#lines
-    if (key.read(bytes, start, end)) {
+    if (key.read(bytes, start)) {
       const owner = key.ownerEnd === 0 ? noOwner : this.#owners.placeOfLine(key)
-      return owner !== -1 && this.#keys.addLine(key, owner)
+      return owner !== -1 && this.#keys.addLine(key, owner) ? key.at : -1
     }
-    if (!user.read(bytes, start, end)) return false
+    if (!user.read(bytes, start)) return -1
     this.#owners.putUser(user)
-    return true
+    return user.at
   }
 
   /** Of a change that is not to be applied otherwise: a key that it revokes or deletes ends here, too. */

@@ -163,7 +163,7 @@ function isAscii(id: string): boolean {
 export const hashStart = 0x811c9dc5
 export const hashStep = (hash: number, byte: number): number => Math.imul(hash ^ byte, 0x01000193)
 /** Mixes its bits once more: the upper ones choose the index's part. */
-export const hashEnd = (hash: number): number => Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 0
+export const hashEnd = (hash: number): number => Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
 
 function idHash(bytes: Uint8Array, start: number, end: number): number {
   let hash = hashStart

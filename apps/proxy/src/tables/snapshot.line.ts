@@ -16,7 +16,8 @@ abstract class Line {
   idStart = 0
   idEnd = 0
   idHash = 0
-  protected at = 0
+  /** Behind what was read: where the line ends, after `read`. */
+  at = 0
   /** Of the last id that was skipped. */
   protected hash = 0
 
@@ -40,8 +41,9 @@ abstract class Line {
   }
 
   /** Goes to the quote behind an id that begins here; false when it may not be stored as it stands. */
-  protected skipId(bytes: Uint8Array, end: number): boolean {
+  protected skipId(bytes: Uint8Array): boolean {
     const start = this.at
+    const end = Math.min(start + idBytesMax + 1, bytes.length)
     let at = start
     let hash = hashStart
     for (; at < end; at++) {
@@ -52,7 +54,7 @@ abstract class Line {
     }
     this.at = at
     this.hash = hashEnd(hash)
-    return at > start && at - start <= idBytesMax
+    return at > start && at < end
   }
 
   /** Reads `null` or a whole number as JSON has them; undefined for anything else. */
@@ -95,42 +97,42 @@ export class KeyLine extends Line {
   revokedAtMs: number | null = null
   readonly #digestBytes = new Uint8Array(this.digest.buffer)
 
-  /** @returns whether that is what stands there; what the object holds is of no use otherwise. */
-  read(bytes: Uint8Array, start: number, end: number): boolean {
+  /** @returns whether that is what stands there, up to the line's end; what the object holds is of no use otherwise. */
+  read(bytes: Uint8Array, start: number): boolean {
     this.begin(bytes, start)
     if (!this.skip(bytes, keyTexts.id)) return false
     this.idStart = this.at
-    if (!this.skipId(bytes, end)) return false
+    if (!this.skipId(bytes)) return false
     this.idEnd = this.at
     this.idHash = this.hash
     if (!this.skip(bytes, keyTexts.digest) || !this.#readDigest(bytes)) return false
-    if (!this.skip(bytes, keyTexts.prefix) || !this.skipId(bytes, end)) return false
-    if (!this.#readOwner(bytes, end) || !this.skip(bytes, keyTexts.expiresAtMs)) return false
+    if (!this.skip(bytes, keyTexts.prefix) || !this.skipId(bytes)) return false
+    if (!this.#readOwner(bytes) || !this.skip(bytes, keyTexts.expiresAtMs)) return false
     const expiresAtMs = this.time(bytes)
     if (expiresAtMs === undefined || !this.skip(bytes, keyTexts.revokedAtMs)) return false
     const revokedAtMs = this.time(bytes)
     if (revokedAtMs === undefined) return false
     this.expiresAtMs = expiresAtMs
     this.revokedAtMs = revokedAtMs
-    return this.skip(bytes, closing) && this.at === end
+    return this.skip(bytes, closing) && bytes[this.at] === lineFeed
   }
 
-  #readOwner(bytes: Uint8Array, end: number): boolean {
+  #readOwner(bytes: Uint8Array): boolean {
     if (!this.skip(bytes, keyTexts.userId)) return false
     const isUsers = !this.skip(bytes, nullText)
-    if (isUsers && !this.#readOwnerId(bytes, end)) return false
+    if (isUsers && !this.#readOwnerId(bytes)) return false
     if (!this.skip(bytes, keyTexts.groupId)) return false
     if (this.skip(bytes, nullText)) {
       if (!isUsers) this.ownerStart = this.ownerEnd = 0
       return true
     }
-    return !isUsers && this.#readOwnerId(bytes, end)
+    return !isUsers && this.#readOwnerId(bytes)
   }
 
-  #readOwnerId(bytes: Uint8Array, end: number): boolean {
+  #readOwnerId(bytes: Uint8Array): boolean {
     if (bytes[this.at] !== quote) return false
     this.ownerStart = ++this.at
-    if (!this.skipId(bytes, end)) return false
+    if (!this.skipId(bytes)) return false
     this.ownerEnd = this.at++
     this.ownerHash = this.hash
     return true
@@ -169,12 +171,12 @@ export class UserLine extends Line {
   /** The bytes of `planId`: most users are on the plan of the one before. */
   #plan = textOf(new Uint8Array())
 
-  /** @returns whether that is what stands there; what the object holds is of no use otherwise. */
-  read(bytes: Uint8Array, start: number, end: number): boolean {
+  /** @returns whether that is what stands there, up to the line's end; what the object holds is of no use otherwise. */
+  read(bytes: Uint8Array, start: number): boolean {
     this.begin(bytes, start)
     if (!this.skip(bytes, userTexts.id)) return false
     this.idStart = this.at
-    if (!this.skipId(bytes, end)) return false
+    if (!this.skipId(bytes)) return false
     this.idEnd = this.at
     this.idHash = this.hash
     if (!this.skip(bytes, userTexts.status)) return false
@@ -182,13 +184,13 @@ export class UserLine extends Line {
     const planStart = this.at
     if (!this.skip(bytes, this.#plan) || bytes[this.at] !== quote) {
       this.at = planStart
-      if (!this.skipId(bytes, end)) return false
+      if (!this.skipId(bytes)) return false
       const plan = bytes.slice(planStart, this.at)
       this.#plan = textOf(plan)
       this.planId = Buffer.from(plan).toString('latin1')
     }
     this.at++
-    return this.skip(bytes, closing) && this.at === end
+    return this.skip(bytes, closing) && bytes[this.at] === lineFeed
   }
 
   #readStatus(bytes: Uint8Array): boolean {
@@ -201,7 +203,7 @@ export class UserLine extends Line {
   }
 }
 
-const [quote, backslash, space, tilde, zero, equals] = [0x22, 0x5c, 0x20, 0x7e, 0x30, 0x3d] as const
+const [quote, backslash, space, tilde, zero, equals, lineFeed] = [0x22, 0x5c, 0x20, 0x7e, 0x30, 0x3d, 0x0a] as const
 const idBytesMax = 31
 /** Beyond it a number may not be exact. */
 const timeDigitsMax = 15

@@ -22,7 +22,7 @@ async function* inPieces(body: Uint8Array, bytes: number): AsyncGenerator<Uint8A
 
 async function read(body: Uint8Array, bytes: number): Promise<ConfigItem[]> {
   const items: ConfigItem[] = []
-  const sink = { expect() {}, applyLine: () => false, apply: (item: ConfigItem) => void items.push(item) }
+  const sink = { expect() {}, applyLine: () => -1, apply: (item: ConfigItem) => void items.push(item) }
   await readSnapshot(pointerOf(body), inPieces(body, bytes), sink)
   return items
 }

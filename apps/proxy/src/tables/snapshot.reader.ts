@@ -19,8 +19,8 @@ const lineFeed = 0x0a
 export interface SnapshotSink {
   /** Before the first item: how many there will be. */
   expect(items: number): void
-  /** Takes the item on the line from `start` to `end`, or answers false: then it is parsed and given to `apply`. */
-  applyLine(bytes: Uint8Array, start: number, end: number): boolean
+  /** Takes the item on the line at `start` and says where its line feed is, or -1: then it is parsed and given to `apply`. */
+  applyLine(bytes: Uint8Array, start: number): number
   apply(item: ConfigItem): void
 }
 
@@ -41,20 +41,24 @@ export async function readSnapshot(
   let header: SnapshotHeader | null = null
   let items = 0
 
-  function onLine(bytes: Buffer, start: number, end: number): void {
-    if (header !== null) {
-      items += 1
-      if (sink.applyLine(bytes, start, end)) return
-      sink.apply(JSON.parse(bytes.toString('utf8', start, end)) as ConfigItem)
-      return
+  /** @returns where the line feed of the line is, or -1 when there is none yet. */
+  function takeLine(bytes: Buffer, start: number): number {
+    const taken = header === null ? -1 : sink.applyLine(bytes, start)
+    const end = taken === -1 ? bytes.indexOf(lineFeed, start) : taken
+    if (end === -1) return -1
+    if (header === null) {
+      header = readHeader(bytes.toString('utf8', start, end), pointer)
+      sink.expect(header.items)
+      return end
     }
-    header = readHeader(bytes.toString('utf8', start, end), pointer)
-    sink.expect(header.items)
+    items += 1
+    if (taken === -1) sink.apply(JSON.parse(bytes.toString('utf8', start, end)) as ConfigItem)
+    return end
   }
 
   await orNotUsable(pointer, async () => {
     await pipeline(hashed(body, sha256), createGunzip(unpacking), (unpacked) =>
-      eachLine(unpacked as AsyncIterable<Buffer>, onLine, isServing ? turnBytes : Infinity),
+      eachLine(unpacked as AsyncIterable<Buffer>, takeLine, isServing ? turnBytes : Infinity),
     )
     checkHash(sha256, pointer)
     const expected = header?.items
@@ -119,21 +123,25 @@ async function orNotUsable(pointer: SnapshotPointer, read: () => Promise<void>):
 
 async function eachLine(
   unpacked: AsyncIterable<Buffer>,
-  onLine: (bytes: Buffer, start: number, end: number) => void,
+  takeLine: (bytes: Buffer, start: number) => number,
   bytesPerTurn: number,
 ): Promise<void> {
   /** The beginning of a line whose end is in a later chunk. */
   let rest: Buffer[] = []
   for await (const chunk of unpacked) {
     let start = 0
-    let turnEnd = bytesPerTurn
-    for (let end = chunk.indexOf(lineFeed); end !== -1; end = chunk.indexOf(lineFeed, start)) {
-      if (rest.length === 0) onLine(chunk, start, end)
-      else {
-        const line = Buffer.concat([...rest, chunk.subarray(0, end)])
-        rest = []
-        onLine(line, 0, line.length)
+    if (rest.length > 0) {
+      const end = chunk.indexOf(lineFeed)
+      if (end === -1) {
+        rest.push(chunk)
+        continue
       }
+      start = end + 1
+      takeLine(Buffer.concat([...rest, chunk.subarray(0, start)]), 0)
+      rest = []
+    }
+    let turnEnd = bytesPerTurn
+    for (let end = takeLine(chunk, start); end !== -1; end = takeLine(chunk, start)) {
       start = end + 1
       if (start < turnEnd) continue
       await immediate()
@@ -142,6 +150,5 @@ async function eachLine(
     if (start < chunk.length) rest.push(chunk.subarray(start))
     await immediate()
   }
-  const line = Buffer.concat(rest)
-  if (line.length > 0) onLine(line, 0, line.length)
+  if (rest.length > 0) takeLine(Buffer.concat([...rest, Buffer.of(lineFeed)]), 0)
 }
