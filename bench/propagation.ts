@@ -153,12 +153,15 @@ console.log(
   `3 workers, ${scale.keys} keys of ${scale.keys / 2} users, ${scale.routes} routes, ${perSecond} requests/s\n`,
 )
 console.log(
-  '| write to applied on all workers, ms | p50 | p99 | max | from the answer: p50 | p99 |\n|---|---|---|---|---|---|',
+  '| write to applied on all workers, ms | p50 | p99 | max | from the answer: p50 | p99 | undisturbed | p50 | p99 |\n|---|---|---|---|---|---|---|---|---|',
 )
-function row(name: string, { fromDue, fromAnswer }: Propagation): void {
+function row(name: string, { fromDue, fromAnswer, calm }: Propagation): void {
   const cells = [quantile(fromDue, 0.5), quantile(fromDue, 0.99), Math.max(...fromDue)]
   cells.push(quantile(fromAnswer, 0.5), quantile(fromAnswer, 0.99))
-  console.log(`| ${fromDue.length} changes of ${name} | ${cells.map(ms).join(' | ')} |`)
+  const undisturbed = [quantile(calm, 0.5), quantile(calm, 0.99)]
+  console.log(
+    `| ${fromDue.length} changes of ${name} | ${cells.map(ms).join(' | ')} | ${calm.length} | ${undisturbed.map(ms).join(' | ')} |`,
+  )
 }
 for (const [how, report] of [
   [`${changesPerSecond} changes a second`, paced],
@@ -173,12 +176,12 @@ console.log(
   `\nAnswers that did not fit a change that was applied: ${paced.wrong + (burst?.wrong ?? 0) + (beside?.wrong ?? 0)}.\n`,
 )
 console.log(
-  '| while | requests | not 200 | request p50, ms | p99 | max | event loop delay p99 | max |\n|---|---|---|---|---|---|---|---|',
+  '| while | requests | not 200 | request p50, ms | p99 | max | undisturbed | p50 | p99 | stolen, % | event loop delay p99 | max |\n|---|---|---|---|---|---|---|---|---|---|---|---|',
 )
 for (const { name, requests, loopP99Ms, loopMaxMs } of phases.measured) {
   const others = requests.requests - (requests.statuses['200'] ?? 0)
   console.log(
-    `| ${name} | ${requests.requests} | ${others} | ${ms(requests.p50Ms)} | ${ms(requests.p99Ms)} | ${ms(requests.maxMs)} | ${ms(loopP99Ms)} | ${ms(loopMaxMs)} |`,
+    `| ${name} | ${requests.requests} | ${others} | ${ms(requests.p50Ms)} | ${ms(requests.p99Ms)} | ${ms(requests.maxMs)} | ${requests.calm.requests} | ${ms(requests.calm.p50Ms)} | ${ms(requests.calm.p99Ms)} | ${ms(requests.stolenShare * 100)} | ${ms(loopP99Ms)} | ${ms(loopMaxMs)} |`,
   )
 }
 const parts = Object.keys(phases.measured[0]?.cpu ?? {})

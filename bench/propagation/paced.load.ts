@@ -1,4 +1,5 @@
 import net from 'node:net'
+import { CalmTimes } from './calm.times.ts'
 
 /**
  * Requests at a steady pace over keep-alive connections, on bare sockets. A request's latency counts from the moment when it
@@ -17,6 +18,9 @@ export interface PacedReport {
   p50Ms: number
   p99Ms: number
   maxMs: number
+  /** Of those that the host of the machine did not disturb; and the share of the cores' time that it took. */
+  calm: { requests: number; p50Ms: number; p99Ms: number }
+  stolenShare: number
 }
 
 interface Connection {
@@ -27,6 +31,9 @@ interface Connection {
 
 const connectionsPerPort = 16
 let latenciesMs: number[] = []
+/** When each of them was answered, Unix ms. */
+let answeredAtMs: number[] = []
+const calmTimes = new CalmTimes()
 let statuses: Record<string, number> = {}
 let timer: NodeJS.Timeout | null = null
 
@@ -62,6 +69,7 @@ async function start({ ports, path, keys, perSecond }: PacedOrder): Promise<void
       const length = Number(/\r\ncontent-length: *(\d+)/i.exec(connection.received)?.[1] ?? 0)
       if (connection.received.length < headEnd + 4 + length) return
       latenciesMs.push(performance.now() - connection.dueMs)
+      answeredAtMs.push(Date.now())
       const status = connection.received.slice(9, 12)
       statuses[status] = (statuses[status] ?? 0) + 1
       connection.received = ''
@@ -81,10 +89,21 @@ async function start({ ports, path, keys, perSecond }: PacedOrder): Promise<void
 
 /** What was measured since the last report. */
 function report(): PacedReport {
-  const sorted = Float64Array.from(latenciesMs).toSorted()
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
-  const result = { requests: sorted.length, statuses, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) }
+  const at = (sorted: Float64Array, share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+  const all = Float64Array.from(latenciesMs).toSorted()
+  const isCalm = (latencyMs: number, n: number): boolean => {
+    const answered = answeredAtMs[n]!
+    return calmTimes.areCalm(answered - latencyMs, answered)
+  }
+  const calm = Float64Array.from(latenciesMs.filter(isCalm)).toSorted()
+  const result = {
+    ...{ requests: all.length, statuses, p50Ms: at(all, 0.5), p99Ms: at(all, 0.99), maxMs: at(all, 1) },
+    calm: { requests: calm.length, p50Ms: at(calm, 0.5), p99Ms: at(calm, 0.99) },
+    stolenShare: calmTimes.stolenShare(),
+  }
   latenciesMs = []
+  answeredAtMs = []
   statuses = {}
   return result
 }
