@@ -87,10 +87,12 @@ async function start({ ports, path, keys, perSecond }: PacedOrder): Promise<void
   }, 1)
 }
 
+function at(sorted: Float64Array, share: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+}
+
 /** What was measured since the last report. */
 function report(): PacedReport {
-  const at = (sorted: Float64Array, share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
   const all = Float64Array.from(latenciesMs).toSorted()
   const isCalm = (latencyMs: number, n: number): boolean => {
     const answered = answeredAtMs[n]!
