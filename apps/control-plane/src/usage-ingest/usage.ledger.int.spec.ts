@@ -4,6 +4,7 @@ import { aUsageBatch, aUsageEvent, createTestDatabase, usageEpoch, type TestData
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Database } from '../persistence/index.ts'
+import { copyBatches } from './usage.copy.ts'
 import { UsageLedger, type MeteredEvent } from './usage.ledger.ts'
 import { ensureUsagePartitions } from './usage.partitions.ts'
 import { raiseThresholds } from './usage.thresholds.ts'
@@ -12,11 +13,14 @@ import { tidyLedger } from './usage.upkeep.ts'
 let testDatabase: TestDatabase
 let database: Database
 let ledger: UsageLedger
+/** Copies whatever can be copied. */
+let copying: UsageLedger
 
 beforeAll(async () => {
   testDatabase = await createTestDatabase()
   database = new Database(testDatabase.url)
   ledger = new UsageLedger(database)
+  copying = new UsageLedger(database, 1)
 })
 afterAll(async () => {
   await database.onModuleDestroy()
@@ -152,6 +156,91 @@ test('hours, days and months are cut in UTC whatever the session says', async ()
   const [row] = await rows(`SELECT hour, (SELECT day::text FROM usage_daily), (SELECT period::text FROM usage_periods)
     FROM usage_hourly`)
   expect(row).toEqual({ hour: new Date('2026-12-31T23:00:00Z'), day: '2026-12-31', period: '2026-12-01' })
+})
+
+describe('by copy', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('', '"', '\\', '\\.', '","', ')\n(', ' ', 'ü,(x)', '\u0000'),
+  )
+  const id = fc.option(fc.constantFrom('usr_1', 'key-2', 'a.b', '', 'with space', 'quoted"', 'comma,'))
+  const event = fc.record({
+    ...{
+      user_id: id,
+      group_id: id,
+      api_key_id: id,
+      plan_id: id,
+      route_id: id,
+      upstream_id: id,
+      client_ip: fc.option(text),
+    },
+    ...{ method: text, path: text, request_id: text, error_code: fc.option(text), metering_error: fc.option(text) },
+    ...{ status_code: fc.integer({ min: 100, max: 599 }), latency_ms: fc.nat(), config_revision: fc.nat() },
+    ...{ request_bytes: fc.nat({ max: 10 ** 15 }), response_bytes: fc.nat(), metered_units: fc.nat({ max: 10 ** 12 }) },
+    created_at: fc.constantFrom('2026-10-31T23:59:59.999Z', '2026-11-01T00:00:00Z', '2027-01-01T00:00:00.000Z'),
+  })
+
+  test('a batch leaves what it leaves by the statement, whatever its events hold', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 5 }), async (fields) => {
+        const batch = aUsageBatch(fields.map((each, n) => aUsageEvent(n + 1, each)))
+        const left: unknown[] = []
+        for (const each of [ledger, copying]) {
+          await database.pool.query('TRUNCATE usage_events, usage_hourly, usage_daily, usage_periods, usage_marks')
+          expect((await each.write(batch)).inserted).toBe(fields.length)
+          left.push(await rows(everything))
+        }
+        expect(left[1]).toEqual(left[0])
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  const nothing = (): Promise<unknown> => rows('SELECT 1 FROM usage_events UNION ALL SELECT 1 FROM usage_marks')
+
+  test('batches are written together, and marked', async () => {
+    const written = await copyBatches(database, [aUsageBatch(events(1, 20)), aUsageBatch(events(22, 30))])
+    expect(written).toEqual([
+      { mark_first: '1', mark_last: '20', is_to_raise: false },
+      { mark_first: '22', mark_last: '30', is_to_raise: false },
+    ])
+    expect(await rows(disagreements)).toEqual([])
+  })
+
+  const aBatch = (over: Partial<UsageEvent>): UsageBatch => aUsageBatch([aUsageEvent(2, over)])
+  const { rows: plainRows, ...plain } = aUsageBatch(events(2, 2))
+  test.each<[string, UsageBatch]>([
+    ['an event is unsound', aBatch({ metered_units: -1 })],
+    ['units are beyond the bound', aBatch({ metered_units: 10 ** 12 + 1 })],
+    ['bytes are beyond the bound', aBatch({ response_bytes: 10 ** 15 + 1 })],
+    ['a day does not exist', aBatch({ created_at: '2026-02-30T00:00:00.000Z' })],
+    ['a second would be rounded into the next hour', aBatch({ created_at: '2026-11-21T22:59:59.9999Z' })],
+    ['a minute has 61 seconds', aBatch({ created_at: '2026-11-21T22:59:60Z' })],
+    ['a number is beyond its column', aBatch({ latency_ms: 2 ** 31 })],
+    ['a number is not the one', { ...plain, rows: plainRows.replace('(2,', '(02,') }],
+    ['a row is written in another way', { ...plain, rows: plainRows.replace('/things/1', '"/a""b"') }],
+    ['a line is empty', { ...plain, rows: `${plainRows}\n` }],
+    [
+      'the sum is no number any more',
+      aUsageBatch(range(2, 12).map((seq) => aUsageEvent(seq, { request_bytes: 10 ** 15 }))),
+    ],
+  ])('nothing is written when %s', async (_, batch) => {
+    expect(await copyBatches(database, [aUsageBatch(events(1, 1)), batch])).toBeNull()
+    expect(await nothing()).toEqual([])
+  })
+
+  test('nothing is written when an event is there already, or is written by somebody else meanwhile', async () => {
+    await ledger.write(aUsageBatch(events(1, 5)))
+    const before = await rows(everything)
+    expect(await copyBatches(database, [aUsageBatch(events(5, 9))])).toBeNull()
+    expect(await copyBatches(database, [aUsageBatch(events(10, 12)), aUsageBatch(events(12, 14))])).toBeNull()
+    expect(await rows(everything)).toEqual(before)
+    const written = await Promise.all([1, 2].map(() => copyBatches(database, [aUsageBatch(events(20, 29))])))
+    expect(written.filter((each) => each !== null)).toHaveLength(1)
+    await database.pool.query('TRUNCATE usage_marks')
+    expect(await copyBatches(database, [aUsageBatch(events(5, 9))]), 'by the id alone').toBeNull()
+    expect(await rows(disagreements)).toEqual([])
+  })
 })
 
 describe('a batch that cannot be true is refused whole', () => {
@@ -392,7 +481,7 @@ test('sums equal the events for any batches, repeats and overlaps, written at on
         await database.pool.query('TRUNCATE usage_events, usage_hourly, usage_daily, usage_periods, usage_marks')
         const all = fields.map((each, n) => aUsageEvent(n + 1, each))
         const batches = spans.map(([start, length]) => aUsageBatch(all.slice(start, start + length + 1)))
-        const written = await Promise.all(batches.map((batch) => ledger.write(batch)))
+        const written = await Promise.all(batches.map((batch, n) => (n % 3 === 0 ? ledger : copying).write(batch)))
         const sent = new Set(batches.flatMap(({ first, last }) => range(first, last)))
         expect(written.reduce((sum, { inserted }) => sum + inserted, 0)).toBe(sent.size)
         const stored = (await rows('SELECT id FROM usage_events')) as { id: string }[]

@@ -1,100 +1,13 @@
 import { usageBounds } from '@apigate/contracts'
+import { hoursOfInserted, sumsOfHours } from './usage.sums.sql.ts'
 
 /** Between the rows of two batches; no row holds a control character. */
 export const rowsSeparator = '\u001e'
 
-/** Units beyond the quota. */
-const overage = (units: string, quota: string): string =>
-  `CASE WHEN ${quota} > 0 THEN greatest(0, ${units} - ${quota}) ELSE 0 END`
-
-/** The highest threshold (percent of the quota) that was reached; quotaWarning of core has the same ones. */
-const threshold = (units: string, quota: string): string => `CASE
-  WHEN ${quota} = 0 OR (${units}) * 100 < ${quota} * 80 THEN 0
-  WHEN ${units} >= ${quota} THEN 100
-  WHEN (${units}) * 100 >= ${quota} * 95 THEN 95
-  ELSE 80 END`
-
-/**
- * The parts of a statement that count what its part `inserted` has inserted: in the hours, the days, the months of owners
- * and the last use of keys. The part `periods` has a row for each owner's month, with `is_to_raise`.
- *
- * Deadlocks: rows are written in key order, and the parts of a statement run in one order in every session; so two
- * batches meet in the same order.
- */
-const sumsOfInserted = `), hours AS MATERIALIZED (
-  SELECT
-    date_trunc('hour', created_at, 'UTC') AS hour, coalesce(user_id, '') AS user_id, coalesce(group_id, '') AS group_id,
-    coalesce(api_key_id, '') AS api_key_id, coalesce(route_id, '') AS route_id, status_code / 100 AS status_class,
-    count(*) AS requests, sum(metered_units) AS metered_units, sum(request_bytes) AS request_bytes,
-    sum(response_bytes) AS response_bytes, max(created_at) AS last_used
-  FROM inserted
-  GROUP BY 1, 2, 3, 4, 5, 6
-), hourly AS (
-  INSERT INTO usage_hourly AS held (
-    hour, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes)
-  SELECT
-    hour, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes
-  FROM hours
-  ORDER BY 1, 2, 3, 4, 5, 6
-  ON CONFLICT (hour, user_id, group_id, api_key_id, route_id, status_class) DO UPDATE SET
-    requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
-    request_bytes = held.request_bytes + excluded.request_bytes,
-    response_bytes = held.response_bytes + excluded.response_bytes
-), daily AS (
-  INSERT INTO usage_daily AS held (
-    day, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes)
-  SELECT
-    (hour AT TIME ZONE 'UTC')::date, user_id, group_id, api_key_id, route_id, status_class, sum(requests),
-    sum(metered_units), sum(request_bytes), sum(response_bytes)
-  FROM hours
-  GROUP BY 1, 2, 3, 4, 5, 6
-  ORDER BY 1, 2, 3, 4, 5, 6
-  ON CONFLICT (day, user_id, group_id, api_key_id, route_id, status_class) DO UPDATE SET
-    requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
-    request_bytes = held.request_bytes + excluded.request_bytes,
-    response_bytes = held.response_bytes + excluded.response_bytes
-), owners AS MATERIALIZED (
-  SELECT counted.*, coalesce(plans.requests_per_month, 0) AS quota
-  FROM (
-    SELECT
-      coalesce(nullif(group_id, ''), user_id) AS owner_id, date_trunc('month', hour AT TIME ZONE 'UTC')::date AS period,
-      sum(requests) AS requests, sum(metered_units) AS metered_units
-    FROM hours
-    WHERE group_id <> '' OR user_id <> ''
-    GROUP BY 1, 2
-  ) AS counted
-  LEFT JOIN groups ON groups.id = counted.owner_id
-  LEFT JOIN users ON users.id = counted.owner_id
-  LEFT JOIN plans ON plans.id = coalesce(groups.plan_id, users.plan_id)
-), periods AS (
-  INSERT INTO usage_periods AS held (
-    owner_id, period, requests, metered_units, quota, overage_units, threshold_sent)
-  SELECT
-    owner_id, period, requests, metered_units, quota, ${overage('metered_units', 'quota')},
-    ${threshold('metered_units', 'quota')}
-  FROM owners
-  ORDER BY 1, 2
-  ON CONFLICT (owner_id, period) DO UPDATE SET
-    requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
-    quota = excluded.quota,
-    overage_units = ${overage('held.metered_units + excluded.metered_units', 'excluded.quota')},
-    threshold_sent = greatest(held.threshold_sent,
-      ${threshold('held.metered_units + excluded.metered_units', 'excluded.quota')}),
-    updated_at = now()
-  RETURNING threshold_sent > threshold_raised AS is_to_raise
-), stale_keys AS (
-  -- To the minute, so that a busy key costs no write per batch; never ahead of this clock.
-  SELECT api_keys.id, used.last_used
-  FROM (
-    SELECT api_key_id, least(max(last_used), now()) AS last_used FROM hours WHERE api_key_id <> '' GROUP BY 1
-  ) AS used
-  JOIN api_keys ON api_keys.id = used.api_key_id
-  WHERE api_keys.last_used IS NULL OR api_keys.last_used < used.last_used - interval '1 minute'
-  ORDER BY api_keys.id
-  FOR NO KEY UPDATE OF api_keys
-), touched_keys AS (
-  UPDATE api_keys SET last_used = stale_keys.last_used FROM stale_keys WHERE api_keys.id = stale_keys.id
-)`
+const eventColumns = `
+    id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
+    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip,
+    trace_id`
 
 /**
  * Batches into the ledger, in one statement and so in one transaction and one round trip. Several at once, because the sums
@@ -135,20 +48,14 @@ WITH texts AS MATERIALIZED (
     FROM batch GROUP BY n
   ) AS held USING (n)
 ), inserted AS (
-  INSERT INTO usage_events (
-    id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
-    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip,
-    trace_id)
-  SELECT
-    id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms,
-    request_bytes, response_bytes, metered_units, error_code, metering_error, request_id, config_revision, client_ip,
-    trace_id
+  INSERT INTO usage_events (${eventColumns})
+  SELECT ${eventColumns}
   FROM batch
   WHERE n IN (SELECT n FROM soundness WHERE is_sound) AND NOT coalesce(seen @> seq, false)
   ORDER BY n, seq
   ON CONFLICT DO NOTHING
   RETURNING created_at, user_id, group_id, api_key_id, route_id, status_code, request_bytes, response_bytes, metered_units
-${sumsOfInserted}, mark AS (
+), ${hoursOfInserted}, ${sumsOfHours}, mark AS (
   INSERT INTO usage_marks AS held (worker, epoch, seen)
   SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM soundness
   -- Behind the events: who writes others of this worker would wait for the row from here to the end.
@@ -165,6 +72,49 @@ FROM soundness
 LEFT JOIN mark USING (worker, epoch)
 LEFT JOIN LATERAL unnest(mark.seen) AS around ON around @> soundness.first
 ORDER BY soundness.n
+`
+
+/** Parameters: an element for each batch: worker, epoch, first, last. Whether the ledger has met an event of one of them. */
+export const seenStatement = `
+SELECT EXISTS (
+  SELECT FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS given(worker, epoch, first, last)
+  JOIN usage_marks AS held USING (worker, epoch)
+  WHERE held.seen && int8range(first, last, '[]')
+) AS is_seen
+`
+
+/** Takes what `CopiedRows` makes of batches. An event that is there already ends it, by the primary key. */
+export const copyStatement = `COPY usage_events (${eventColumns}) FROM STDIN (FORMAT csv, ESCAPE '\\')`
+
+/**
+ * What belongs to copied batches, in the transaction of the copy. Parameters: their sums as JSON text, and an element for each
+ * batch: worker, epoch, first, last. A row for each comes back, as of `ingestStatement`.
+ */
+export const copiedStatement = `
+WITH hours AS MATERIALIZED (
+  SELECT hour, user_id, group_id, api_key_id, route_id, status_class, sum(requests) AS requests,
+    sum(metered_units) AS metered_units, sum(request_bytes) AS request_bytes, sum(response_bytes) AS response_bytes,
+    max(last_used) AS last_used
+  FROM json_to_recordset($1::json) AS (
+    hour timestamptz(3), user_id text, group_id text, api_key_id text, route_id text, status_class integer, requests bigint,
+    metered_units bigint, request_bytes bigint, response_bytes bigint, last_used timestamptz(3))
+  GROUP BY 1, 2, 3, 4, 5, 6
+), given AS MATERIALIZED (
+  SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) WITH ORDINALITY
+    AS given(worker, epoch, first, last, n)
+), ${sumsOfHours}, mark AS (
+  INSERT INTO usage_marks AS held (worker, epoch, seen)
+  SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM given GROUP BY 1, 2 ORDER BY 1, 2
+  ON CONFLICT (worker, epoch) DO UPDATE SET seen = held.seen + excluded.seen, updated_at = now()
+  RETURNING worker, epoch, seen
+)
+SELECT
+  (SELECT coalesce(bool_or(is_to_raise), false) FROM periods) AS is_to_raise, lower(around)::text AS mark_first,
+  (upper(around) - 1)::text AS mark_last
+FROM given
+JOIN mark USING (worker, epoch)
+JOIN LATERAL unnest(mark.seen) AS around ON around @> given.first
+ORDER BY given.n
 `
 
 /**
@@ -189,7 +139,7 @@ WITH batch AS MATERIALIZED (
   ORDER BY id
   ON CONFLICT DO NOTHING
   RETURNING created_at, user_id, group_id, api_key_id, route_id, status_code, request_bytes, response_bytes, metered_units
-${sumsOfInserted}
+), ${hoursOfInserted}, ${sumsOfHours}
 SELECT
   coalesce((SELECT json_agg(id) FROM fresh), '[]') AS fresh,
   (SELECT coalesce(bool_or(is_to_raise), false) FROM periods) AS is_to_raise

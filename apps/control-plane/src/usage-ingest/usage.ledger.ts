@@ -2,18 +2,13 @@ import type { UsageBatch, UsageEvent, UsageMark } from '@apigate/contracts'
 import { RefusedBatchError } from '@apigate/platform'
 import { DatabaseError } from 'pg'
 import type { Database } from '../persistence/index.ts'
+import { copyBatches, rangesOf, type BatchRow } from './usage.copy.ts'
 import { ingestStatement, meterStatement, refuseStatement, rowsSeparator } from './usage.ledger.sql.ts'
 import { raiseThresholds } from './usage.thresholds.ts'
 
-interface MarkRow {
-  mark_first: string | null
-  mark_last: string | null
-}
-
-interface IngestRow extends MarkRow {
+interface IngestRow extends BatchRow {
   is_sound: boolean
   inserted: number
-  is_to_raise: boolean
 }
 
 /** An event that did not come by a worker. Its id is unique for ever: a repeat is recognised by it. */
@@ -43,6 +38,8 @@ const refusedTextMax = 100_000
 /** More at once would wait for each other's rows of sums. */
 const statementsAtOnce = 2
 const batchesInStatement = 32
+/** Fewer events are one statement, which goes to the server once; a copy goes there five times. */
+const copiedEventsMin = 500
 
 interface Written {
   inserted: number
@@ -58,11 +55,14 @@ interface Waiting {
 /** Usage events with their sums, quota counts and worker marks in PostgreSQL. */
 export class UsageLedger {
   readonly #database: Database
+  readonly #copiedEventsMin: number
   readonly #waiting: Waiting[] = []
   #statements = 0
 
-  constructor(database: Database) {
+  /** @param eventsMin so many events that wait together are copied. */
+  constructor(database: Database, eventsMin = copiedEventsMin) {
     this.#database = database
+    this.#copiedEventsMin = eventsMin
   }
 
   /**
@@ -115,7 +115,8 @@ export class UsageLedger {
     this.#statements += 1
     const group = this.#waiting.splice(0, batchesInStatement).toSorted(byNumbers)
     try {
-      const written = await this.#insertGroup(group.map(({ batch }) => batch))
+      const batches = group.map(({ batch }) => batch)
+      const written = (await this.#copyGroup(batches)) ?? (await this.#insertGroup(batches))
       for (const [n, { resolve }] of group.entries()) resolve(written[n] ?? null)
     } catch (error) {
       for (const { reject } of group) reject(error)
@@ -125,16 +126,23 @@ export class UsageLedger {
     }
   }
 
+  /** Null when they are to be inserted instead. */
+  async #copyGroup(group: readonly UsageBatch[]): Promise<Written[] | null> {
+    const events = group.reduce((sum, { first, last }) => sum + last - first + 1, 0)
+    const rows = events < this.#copiedEventsMin ? null : await copyBatches(this.#database, group)
+    if (rows?.some(({ is_to_raise }) => is_to_raise)) await this.#raise()
+    return (
+      rows?.map((row, n) => {
+        const { worker, epoch, first, last } = group[n]!
+        return { inserted: last - first + 1, mark: markOf(worker, epoch, row) }
+      }) ?? null
+    )
+  }
+
   async #insertGroup(group: readonly UsageBatch[]): Promise<(Written | null)[]> {
     let rows: IngestRow[]
     try {
-      const values = [
-        group.map((batch) => batch.rows).join(rowsSeparator),
-        group.map(({ worker }) => worker),
-        group.map(({ epoch }) => epoch),
-        group.map(({ first }) => first),
-        group.map(({ last }) => last),
-      ]
+      const values = [group.map((batch) => batch.rows).join(rowsSeparator), ...rangesOf(group)]
       ;({ rows } = await this.#database.pool.query<IngestRow>({ name: 'ingest-usage', text: ingestStatement, values }))
     } catch (error) {
       if (!(error instanceof DatabaseError) || !dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) throw error
@@ -165,7 +173,13 @@ export class UsageLedger {
       .replaceAll(/[^\u0020-\u007e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
       .slice(0, refusedTextMax)
     const reason = 'holds values that an event cannot have'
-    const { rows } = await this.#database.pool.query<MarkRow>(refuseStatement, [worker, epoch, first, reason, text])
+    const { rows } = await this.#database.pool.query<Pick<BatchRow, 'mark_first' | 'mark_last'>>(refuseStatement, [
+      worker,
+      epoch,
+      first,
+      reason,
+      text,
+    ])
     return { inserted: 0, mark: markOf(worker, epoch, rows[0]!) }
   }
 }
@@ -175,7 +189,7 @@ function byNumbers({ batch: a }: Waiting, { batch: b }: Waiting): number {
   return a.epoch - b.epoch || a.first - b.first
 }
 
-function markOf(worker: string, epoch: number, row: MarkRow): UsageMark {
+function markOf(worker: string, epoch: number, row: Pick<BatchRow, 'mark_first' | 'mark_last'>): UsageMark {
   return { v: 1, worker, epoch, first: Number(row.mark_first), seq: Number(row.mark_last) }
 }
 

@@ -1,0 +1,68 @@
+import { finished } from 'node:stream/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { UsageBatch } from '@apigate/contracts'
+import { DatabaseError, type PoolClient } from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
+import type { Database } from '../persistence/index.ts'
+import { CopiedRows } from './usage.copied.rows.ts'
+import { copiedStatement, copyStatement, seenStatement } from './usage.ledger.sql.ts'
+
+/** What the ledger says of a batch that it has: the range of the worker's epoch around it. */
+export interface BatchRow {
+  mark_first: string | null
+  mark_last: string | null
+  is_to_raise: boolean
+}
+
+/**
+ * Writes batches by COPY, with their sums and marks in one transaction: a third of what the statement costs that can do the same
+ * with any batches. This takes those of which the ledger has met nothing, whose events are sound, and which nobody else writes at
+ * this moment, as nearly all are.
+ *
+ * @returns a row for each, in their order; null when they are not like that: then nothing was written.
+ * @throws when the database is away.
+ */
+export async function copyBatches({ pool }: Database, group: readonly UsageBatch[]): Promise<BatchRow[] | null> {
+  const copied = new CopiedRows()
+  for (const batch of group) {
+    if (!copied.add(batch)) return null
+    // A thousand rows take a few milliseconds.
+    await nextTurn()
+  }
+  const ranges = rangesOf(group)
+  const seen = await pool.query<{ is_seen: boolean }>(seenStatement, ranges)
+  if (seen.rows[0]?.is_seen !== false) return null
+  const client = await pool.connect()
+  let isBroken = true
+  try {
+    await client.query('BEGIN')
+    await copy(client, copied.texts)
+    const { rows } = await client.query<BatchRow>(copiedStatement, [JSON.stringify(copied.sums), ...ranges])
+    await client.query('COMMIT')
+    isBroken = false
+    return rows
+  } catch (error) {
+    // The statement knows what to do with whatever it was.
+    if (error instanceof DatabaseError) return null
+    throw error
+  } finally {
+    client.release(isBroken)
+  }
+}
+
+async function copy(client: PoolClient, texts: readonly string[]): Promise<void> {
+  const stream = client.query(copyFrom(copyStatement))
+  for (const text of texts) stream.write(text)
+  stream.end()
+  await finished(stream)
+}
+
+/** Worker, epoch, first and last, as a list of each. */
+export function rangesOf(group: readonly UsageBatch[]): (string | number)[][] {
+  return [
+    group.map(({ worker }) => worker),
+    group.map(({ epoch }) => epoch),
+    group.map(({ first }) => first),
+    group.map(({ last }) => last),
+  ]
+}
