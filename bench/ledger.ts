@@ -13,7 +13,7 @@ import { cpuSeconds, cpuSecondsOfTree, messageOf, startNode, type BenchProcess }
 /**
  * From spool to ledger: a spool that the worker's own code has filled is shipped by the worker's own shipper over Redis to a
  * real jobs process and a real PostgreSQL that flushes at commit, until the worker has the mark of the last event. Beside it, in
- * turns, a bare insert of the same rows. Prints events per second, and CPU time per event of each process.
+ * turns, a bare insert and a bare COPY of the same rows. Prints events per second, and CPU time per event of each process.
  */
 const events = Number(process.env['BENCH_EVENTS'] ?? 500_000)
 const keys = Number(process.env['BENCH_KEYS'] ?? 1_000)
@@ -103,10 +103,15 @@ function ship(dir: string): Promise<Sample> {
   })
 }
 
-async function insertBare(n: number): Promise<Sample> {
-  await database.query(`CREATE TABLE bare_${n} (LIKE usage_events INCLUDING DEFAULTS, PRIMARY KEY (created_at, id))`)
-  const inserter = startNode('ledger/insert.ts', [postgres.url, `bare_${n}`, String(events), String(keys)], null)
-  return run('bare insert', inserter, { 'shipper or client': () => cpuSeconds(inserter.pid), PostgreSQL: postgresCpu })
+/** Into a table with the columns and indexes of a partition of the ledger. */
+async function writeBare(way: 'insert' | 'copy', n: number): Promise<Sample> {
+  const table = `bare_${way}_${n}`
+  await database.query(`CREATE TABLE ${table} (LIKE usage_events INCLUDING ALL)`)
+  const writer = startNode('ledger/insert.ts', [way, postgres.url, table, String(events), String(keys)], null)
+  const parts = { 'shipper or client': () => cpuSeconds(writer.pid), PostgreSQL: postgresCpu }
+  const sample = await run(`bare ${way}`, writer, parts)
+  await database.query(`DROP TABLE ${table}`)
+  return sample
 }
 
 const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)]!
@@ -131,9 +136,8 @@ try {
   for (let n = 1; n <= rounds; n++) {
     const dir = folder(`spool-${n}`)
     filled.push(await fill(dir))
-    samples.push(await insertBare(n), await ship(dir))
-    for (const { name, seconds } of samples.slice(-2)) console.log(`${name}: ${(events / seconds).toFixed(0)} events/s`)
-    await database.query(`DROP TABLE bare_${n}`)
+    samples.push(await writeBare('insert', n), await writeBare('copy', n), await ship(dir))
+    for (const { name, seconds } of samples.slice(-3)) console.log(`${name}: ${(events / seconds).toFixed(0)} events/s`)
   }
   print(samples)
   console.log(`\nInto the spool: ${((median(filled) / events) * 1e6).toFixed(1)} µs per event in the worker.`)

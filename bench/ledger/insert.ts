@@ -1,11 +1,14 @@
+import { finished } from 'node:stream/promises'
 import pg from 'pg'
+import { from as copyFrom } from 'pg-copy-streams'
 import { EventMaker } from './events.ts'
 
 /**
- * Inserts the same events into a bare table by `json_to_recordset`, a thousand rows a statement, on two connections, and nothing
- * else: what the ledger is compared with. Arguments: database, table, events, keys. Begins at a message.
+ * Writes the same events into a bare table by `json_to_recordset` or by COPY, a thousand rows a statement, on two connections, and
+ * nothing else: what the ledger is compared with. Arguments: `insert` or `copy`, database, table, events, keys. Begins at a
+ * message.
  */
-const [databaseUrl = '', table = '', events = '0', keys = '0'] = process.argv.slice(2)
+const [way = '', databaseUrl = '', table = '', events = '0', keys = '0'] = process.argv.slice(2)
 const rowsInStatement = 1_000
 
 const maker = new EventMaker(Number(keys))
@@ -15,7 +18,12 @@ for (let first = 1; first <= Number(events); first += rowsInStatement) {
     id: `evt_bench_1795000000000_${first + n}`,
     ...maker.make(),
   }))
-  texts.push(JSON.stringify(batch))
+  texts.push(way === 'copy' ? batch.map(csvLine).join('') : JSON.stringify(batch))
+}
+function csvLine(event: object): string {
+  return `${Object.values(event)
+    .map((value) => value ?? '')
+    .join(',')}\n`
 }
 const columns =
   'id, created_at, user_id, group_id, api_key_id, plan_id, route_id, upstream_id, method, path, status_code, latency_ms, ' +
@@ -33,7 +41,11 @@ for (const client of clients) await client.connect()
 
 async function insertAll(client: pg.Client): Promise<void> {
   for (let text = texts.shift(); text !== undefined; text = texts.shift()) {
-    await client.query({ ...statement, values: [text] })
+    if (way === 'copy') {
+      const stream = client.query(copyFrom(`COPY ${table} (${columns}) FROM STDIN (FORMAT csv)`))
+      stream.end(text)
+      await finished(stream)
+    } else await client.query({ ...statement, values: [text] })
   }
 }
 

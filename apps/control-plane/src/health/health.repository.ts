@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Database } from '../persistence/index.ts'
 
 /** The newest folder of prisma/migrations; a test holds the two together. */
-export const newestMigration = '20261122130000_row_marks'
+export const newestMigration = '20261122140000_usage_indexes'
 
 @Injectable()
 export class HealthRepository {

@@ -99,6 +99,28 @@ describe('a worker that is alone', () => {
     expect(old).toMatchObject({ count: { used: 100, resetAtMs: inApril } })
   })
 
+  test('what was received in the old month counts there, also after the first of the new one', () => {
+    const plan = aPlan({ requestsPerMonth: 2 })
+    limits.settle(limits.reserve(of(plan)) as never, 1)
+    limits.settle(limits.reserve(of(plan, 'key_1', inApril)) as never, 1)
+    expect(limits.reserve(of(plan, 'key_1', inApril - 1))).toMatchObject({ admitted: true, count: { used: 2 } })
+    expect(limits.reserve(of(plan))).toMatchObject({ admitted: false, count: { resetAtMs: inApril } })
+    expect(limits.reserve(of(plan, 'key_1', inApril))).toMatchObject({ admitted: true, count: { used: 2 } })
+    expect(limits.reserve(of(plan, 'key_1', inApril))).toMatchObject({ admitted: false })
+  })
+
+  test('the keys of a group share its month, and each has a bucket of its own', () => {
+    const plan = aPlan({ requestsPerMonth: 3, rateLimitPerMinute: 60, burst: 2 })
+    const ask = (keyId: string): LimitedRequest => ({
+      ...of(plan, keyId),
+      owner: { ...owner, kind: 'group', id: 'grp_1' },
+    })
+    const units = ['key_1', 'key_2', 'key_3', 'key_4'].map((keyId) => limits.reserve(ask(keyId)))
+    expect(units).toMatchObject([true, true, true, false].map((admitted) => ({ admitted })))
+    const tokens = ['key_1', 'key_1', 'key_1', 'key_2'].map((keyId) => limits.takeToken(ask(keyId)))
+    expect(tokens).toMatchObject([true, true, false, true].map((admitted) => ({ admitted })))
+  })
+
   test('what is idle is told to the store and forgotten: leased tokens are in the bucket again', () => {
     const plan = aPlan({ rateLimitPerMinute: 1, burst: 100 })
     for (let n = 0; n < 20; n++) void limits.takeToken(of(plan))
@@ -272,6 +294,45 @@ describe('with a store elsewhere', () => {
     clearInterval(answering)
     expect([third, fourth]).toMatchObject([{ admitted: true, count: { used: 3 } }, { admitted: false }])
     expect(store.calls.some(({ quota }) => quota?.ask.give === -2)).toBe(true)
+  })
+
+  test('a request waits for two calls at most, however many others ask', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60_000, burst: 3, requestsPerMonth: 100 })
+    const waited: number[] = []
+    const ask = async (): Promise<void> => {
+      const before = store.calls.length
+      await limits.takeToken(of(plan))
+      waited.push(store.calls.length - before)
+    }
+    const asking: Promise<void>[] = []
+    for (let n = 0; n < 40; n++) {
+      asking.push(ask(), ask(), ask(), ask(), ask())
+      if (n % 3 === 2) store.answer()
+      if (n % 7 === 0) nowMs += 1
+      await Promise.resolve()
+    }
+    const answering = setInterval(() => store.answer(), 1)
+    await Promise.all(asking)
+    clearInterval(answering)
+    expect(waited).toHaveLength(200)
+    expect(Math.max(...waited)).toBeLessThanOrEqual(2)
+  })
+
+  test('an outage is one line in the log, and so is its end', async () => {
+    await limits.close()
+    const lines: string[] = []
+    const heard = createLogger({ name: 'test', level: 'info', destination: { write: (line) => void lines.push(line) } })
+    limits = new LeasedLimits({ store, fallback: 'local', workers: () => 1, log: heard, nowMs: clock })
+    const plan = aPlan({ rateLimitPerMinute: 60 })
+    store.isBroken = true
+    await Promise.all(['key_1', 'key_2', 'key_3'].map(async (keyId) => limits.takeToken(of(plan, keyId))))
+    for (let n = 0; n < 10; n++) void limits.takeToken(of(plan))
+    store.isBroken = false
+    await waitFor(() => !limits.breaker.isAway)
+    expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+      'the shared limits are away: this worker limits by itself',
+      'the shared limits are back',
+    ])
   })
 
   test('on drain every lease is given back', async () => {

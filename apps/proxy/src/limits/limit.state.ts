@@ -32,6 +32,8 @@ export interface MonthState {
   readonly ownerId: string
   /** `YYYY-MM` */
   readonly period: string
+  /** Unix ms. */
+  readonly startsAtMs: number
   plan: PlanConfig
   /** Units beyond which the plan refuses. */
   limit: number
@@ -45,9 +47,11 @@ export interface MonthState {
 
 /** @param nowMs Unix ms. */
 function monthStateOf(ownerId: string, plan: PlanConfig, nowMs: number): MonthState {
+  const startsAtMs = monthStartMs(nowMs)
   return {
     ownerId,
-    period: new Date(monthStartMs(nowMs)).toISOString().slice(0, 7),
+    period: new Date(startsAtMs).toISOString().slice(0, 7),
+    startsAtMs,
     plan,
     limit: quotaLimit(plan),
     account: new QuotaAccount(nextMonthStartMs(nowMs)),
@@ -56,6 +60,10 @@ function monthStateOf(ownerId: string, plan: PlanConfig, nowMs: number): MonthSt
     unknownSinceMs: null,
     aloneUntilMs: -Infinity,
   }
+}
+
+function isIn({ ownerId, startsAtMs, account }: MonthState, ofOwner: string, atMs: number): boolean {
+  return ownerId === ofOwner && atMs >= startsAtMs && atMs < account.resetAtMs
 }
 
 /** What a worker holds of keys and owners that are in use. */
@@ -87,16 +95,29 @@ export class LimitStates {
     return key
   }
 
-  month({ owner, receivedAtMs }: LimitedRequest, plan: PlanConfig): MonthState {
-    let month = this.#months.get(owner!.id)
-    if (month === undefined || receivedAtMs >= month.account.resetAtMs) {
-      if (month !== undefined) this.#pastMonths.push(month)
-      month = monthStateOf(owner!.id, plan, receivedAtMs)
-      this.#months.set(owner!.id, month)
-    } else if (month.plan !== plan) {
+  /** The month in which the ledger will count the request, which need not be the newest. */
+  month(request: LimitedRequest, plan: PlanConfig): MonthState {
+    const month = this.#monthOf(request, plan)
+    if (month.plan !== plan) {
       month.plan = plan
       month.limit = quotaLimit(plan)
       month.account.end()
+    }
+    return month
+  }
+
+  #monthOf({ owner, receivedAtMs }: LimitedRequest, plan: PlanConfig): MonthState {
+    const newest = this.#months.get(owner!.id)
+    if (newest !== undefined && receivedAtMs >= newest.startsAtMs && receivedAtMs < newest.account.resetAtMs)
+      return newest
+    const isPast = newest !== undefined && receivedAtMs < newest.startsAtMs
+    const known = isPast ? this.#pastMonths.find((month) => isIn(month, owner!.id, receivedAtMs)) : undefined
+    if (known !== undefined) return known
+    const month = monthStateOf(owner!.id, plan, receivedAtMs)
+    if (isPast) this.#pastMonths.push(month)
+    else {
+      if (newest !== undefined) this.#pastMonths.push(newest)
+      this.#months.set(owner!.id, month)
     }
     return month
   }

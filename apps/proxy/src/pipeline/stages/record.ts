@@ -10,7 +10,7 @@ export function record(exchange: Exchange, written: () => void): void {
   const { gateway, quota, recorded } = exchange
   const units = exchange.units - (recorded?.units ?? 0)
   if (quota?.admitted) gateway.limits.settle(quota, units)
-  else if (recorded !== null && units > 0) charge(exchange, units)
+  else if (recorded !== null && units > 0) charge(exchange, units, recorded.untilMs)
   const latencyMs = performance.now() - exchange.startedAtMs
   gateway.counters.count(exchange.route?.id, exchange.status, latencyMs, exchange.errorCode)
   if (exchange.trace !== null) gateway.tracer!.end(exchange.trace, exchange, latencyMs)
@@ -29,7 +29,7 @@ export function recordSoFar(exchange: Exchange): void {
   exchange.units = Math.max(exchange.units, recorded?.units ?? 0)
   const units = exchange.units - (recorded?.units ?? 0)
   if (quota?.admitted) gateway.limits.settle(quota, units)
-  else if (units > 0) charge(exchange, units)
+  else if (recorded !== null && units > 0) charge(exchange, units, recorded.untilMs)
   // It is settled once; what comes now is reserved anew.
   exchange.quota = null
   gateway.usage.record(usageEvent(exchange), () => {})
@@ -42,12 +42,14 @@ export function recordSoFar(exchange: Exchange): void {
   }
 }
 
-/** Counts units against the month, behind the first reservation. Over the quota they are in the ledger all the same. */
-function charge(exchange: Exchange, units: number): void {
+/**
+ * Counts units against the month of their event, behind the first reservation. Over the quota they are in the ledger all the same.
+ */
+function charge(exchange: Exchange, units: number, receivedAtMs: number): void {
   if (exchange.owner === null || exchange.plan === null) return
   const { limits, log } = exchange.gateway
   const { owner, plan, keyId } = exchange
-  void Promise.resolve(limits.reserve({ owner, plan, keyId, receivedAtMs: Date.now() })).then(
+  void Promise.resolve(limits.reserve({ owner, plan, keyId, receivedAtMs })).then(
     (reservation) => reservation.admitted && limits.settle(reservation, units),
     (error: unknown) => log.error({ err: error, ...exchange.logFields }, 'units of a WebSocket cannot be counted'),
   )
