@@ -79,6 +79,7 @@ test.each([
   const allowed = 30 + 10 * seconds
   expect(admitted).toBeLessThanOrEqual(allowed + 30)
   expect(admitted).toBeGreaterThan(0.9 * allowed)
-  expect(units, 'workers divide what they knew to be left').toBeLessThanOrEqual(400)
+  // Workers divide what they knew to be left: what others took since is not in it.
+  expect(units).toBeLessThanOrEqual(1.05 * 400)
   expect(units).toBeGreaterThan(300)
 })

@@ -154,6 +154,40 @@ describe('limits in Redis', () => {
     await closeAll(workers)
   })
 
+  test.each([
+    ['that has them', 60],
+    ['that has none of them yet', 0],
+  ])('a count that Redis has lost is made again from a ledger %s, and no unit more is used', async (_, inLedger) => {
+    const ownerId = `usr_lost_${inLedger}`
+    const plan = aPlan({ rateLimitPerMinute: 0, requestsPerMonth: 150 })
+    const workers = stores.map((store) => limitsOn(store))
+    let admitted = 0
+    const one = async (limits: LeasedLimits): Promise<boolean> => {
+      const reservation = await limits.reserve(of(plan, ownerId))
+      if (!reservation.admitted) return false
+      admitted += 1
+      limits.settle(reservation, 1)
+      return true
+    }
+    for (let n = 0; n < 60; n++) await one(workers[n % 3]!)
+    expect(admitted).toBe(60)
+    ledger.set(ownerId, inLedger)
+    await inRedis(
+      config,
+      `DEL apigate-${config.namespace}:limits:quota:${ownerId}:${new Date().toISOString().slice(0, 7)}`,
+    )
+    // What each worker still holds, and then what Redis has.
+    await waitFor(async () => {
+      const more = await Promise.all(workers.map(one))
+      for (const limits of workers) limits.tick()
+      return more.every((isAdmitted) => !isAdmitted)
+    })
+    expect(admitted).toBeLessThanOrEqual(150)
+    // What is in the ledger and was used lately counts twice.
+    expect(admitted).toBeGreaterThanOrEqual(150 - inLedger)
+    await closeAll(workers)
+  })
+
   test('units that come by another way count, and the ledger raises what Redis has missed', async () => {
     const plan = aPlan({ rateLimitPerMinute: 0, requestsPerMonth: 100 })
     const limits = limitsOn(stores[0]!)
@@ -192,14 +226,20 @@ async function closeAll(workers: LeasedLimits[]): Promise<void> {
   await Promise.all(workers.map((limits) => limits.close()))
 }
 
-/** When Redis last changed the bucket, on its clock; asked in its own protocol, which needs no client. */
-async function bucketTime({ redisUrl, namespace }: TransportConfig, ownerId: string): Promise<number> {
+/** When Redis last changed the bucket, on its clock. */
+async function bucketTime(config: TransportConfig, ownerId: string): Promise<number> {
+  const answer = await inRedis(config, `HGET apigate-${config.namespace}:limits:rate:${ownerId}:key_1 at`)
+  return Number(answer.split('\r\n')[1])
+}
+
+/** Asks in Redis's own protocol, which needs no client. */
+async function inRedis({ redisUrl }: TransportConfig, command: string): Promise<string> {
   const { hostname, port } = new URL(redisUrl!)
   const socket = connect(Number(port), hostname)
-  socket.write(`HGET apigate-${namespace}:limits:rate:${ownerId}:key_1 at\r\n`)
+  socket.write(`${command}\r\n`)
   const [answer] = (await once(socket, 'data')) as [Buffer]
   socket.destroy()
-  return Number(answer.toString().split('\r\n')[1])
+  return answer.toString()
 }
 
 describe('when Redis goes away', () => {
