@@ -15,29 +15,38 @@ export interface BatchRow {
 }
 
 /**
- * Writes batches by COPY, with their sums and marks in one transaction: a third of what the statement costs that can do the same
- * with any batches. This takes those of which the ledger has met nothing, whose events are sound, and which nobody else writes at
- * this moment, as nearly all are.
+ * Writes batches by COPY, with their sums and marks in one transaction: half of what the statement costs that can do the same
+ * with any batches. This takes those of which the ledger has met nothing, while all of them are sound and nobody else writes one
+ * of them at this moment.
  *
- * @returns a row for each, in their order; null when they are not like that: then nothing was written.
+ * @returns a row for each that was written.
  * @throws when the database is away.
  */
-export async function copyBatches({ pool }: Database, group: readonly UsageBatch[]): Promise<BatchRow[] | null> {
+export async function copyBatches(
+  database: Database,
+  group: readonly UsageBatch[],
+): Promise<Map<UsageBatch, BatchRow>> {
+  const seen = await database.pool.query<{ is_seen: boolean }>(seenStatement, rangesOf(group))
+  const fresh = group.filter((_, n) => !seen.rows[n]!.is_seen)
+  const rows = fresh.length === 0 ? null : await copyFresh(database, fresh)
+  return new Map(rows?.map((row, n) => [fresh[n]!, row]))
+}
+
+/** Null when something in them is not as expected: then nothing was written. */
+async function copyFresh({ pool }: Database, group: readonly UsageBatch[]): Promise<BatchRow[] | null> {
   const copied = new CopiedRows()
   for (const batch of group) {
     if (!copied.add(batch)) return null
     // A thousand rows take a few milliseconds.
     await nextTurn()
   }
-  const ranges = rangesOf(group)
-  const seen = await pool.query<{ is_seen: boolean }>(seenStatement, ranges)
-  if (seen.rows[0]?.is_seen !== false) return null
   const client = await pool.connect()
   let isBroken = true
   try {
     await client.query('BEGIN')
     await copy(client, copied.texts)
-    const { rows } = await client.query<BatchRow>(copiedStatement, [JSON.stringify(copied.sums), ...ranges])
+    const values = [JSON.stringify(copied.sums), ...rangesOf(group)]
+    const { rows } = await client.query<BatchRow>(copiedStatement, values)
     await client.query('COMMIT')
     isBroken = false
     return rows

@@ -74,13 +74,15 @@ LEFT JOIN LATERAL unnest(mark.seen) AS around ON around @> soundness.first
 ORDER BY soundness.n
 `
 
-/** Parameters: an element for each batch: worker, epoch, first, last. Whether the ledger has met an event of one of them. */
+/**
+ * Parameters: an element for each batch: worker, epoch, first, last. A row for each comes back, in their order: whether the ledger
+ * has met an event of it.
+ */
 export const seenStatement = `
-SELECT EXISTS (
-  SELECT FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS given(worker, epoch, first, last)
-  JOIN usage_marks AS held USING (worker, epoch)
-  WHERE held.seen && int8range(first, last, '[]')
-) AS is_seen
+SELECT coalesce(held.seen && int8range(first, last, '[]'), false) AS is_seen
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) WITH ORDINALITY AS given(worker, epoch, first, last, n)
+LEFT JOIN usage_marks AS held USING (worker, epoch)
+ORDER BY n
 `
 
 /** Takes what `CopiedRows` makes of batches. An event that is there already ends it, by the primary key. */

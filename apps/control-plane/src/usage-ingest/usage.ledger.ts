@@ -115,8 +115,7 @@ export class UsageLedger {
     this.#statements += 1
     const group = this.#waiting.splice(0, batchesInStatement).toSorted(byNumbers)
     try {
-      const batches = group.map(({ batch }) => batch)
-      const written = (await this.#copyGroup(batches)) ?? (await this.#insertGroup(batches))
+      const written = await this.#writeGroup(group.map(({ batch }) => batch))
       for (const [n, { resolve }] of group.entries()) resolve(written[n] ?? null)
     } catch (error) {
       for (const { reject } of group) reject(error)
@@ -126,17 +125,20 @@ export class UsageLedger {
     }
   }
 
-  /** Null when they are to be inserted instead. */
-  async #copyGroup(group: readonly UsageBatch[]): Promise<Written[] | null> {
+  /** Copies what can be copied. */
+  async #writeGroup(group: readonly UsageBatch[]): Promise<(Written | null)[]> {
     const events = group.reduce((sum, { first, last }) => sum + last - first + 1, 0)
-    const rows = events < this.#copiedEventsMin ? null : await copyBatches(this.#database, group)
-    if (rows?.some(({ is_to_raise }) => is_to_raise)) await this.#raise()
-    return (
-      rows?.map((row, n) => {
-        const { worker, epoch, first, last } = group[n]!
-        return { inserted: last - first + 1, mark: markOf(worker, epoch, row) }
-      }) ?? null
-    )
+    if (events < this.#copiedEventsMin) return this.#insertGroup(group)
+    const copied = await copyBatches(this.#database, group)
+    if ([...copied.values()].some(({ is_to_raise }) => is_to_raise)) await this.#raise()
+    const others = group.filter((batch) => !copied.has(batch))
+    const inserted = others.length === 0 ? [] : await this.#insertGroup(others)
+    return group.map((batch) => {
+      const { worker, epoch, first, last } = batch
+      const row = copied.get(batch)
+      if (row === undefined) return inserted[others.indexOf(batch)] ?? null
+      return { inserted: last - first + 1, mark: markOf(worker, epoch, row) }
+    })
   }
 
   async #insertGroup(group: readonly UsageBatch[]): Promise<(Written | null)[]> {
