@@ -4,8 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import net, { type AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
-import { createTestDatabase, type TestDatabase } from '@apigate/testing'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createTestDatabase, waitFor, type TestDatabase } from '@apigate/testing'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../../scripts/ports.mjs'
 
 const root = path.resolve(import.meta.dirname, '../..')
 const files = {
@@ -72,4 +74,26 @@ test('a database that is away ends the migration with a line that says so', asyn
     LOG_LEVEL: 'silent',
   })
   expect([code, said]).toEqual([1, expect.stringMatching(/^the database cannot be migrated: .*ECONNREFUSED.*\n$/)])
+})
+
+test('api ends in time although a client does not finish its request, and one keeps its connection', async () => {
+  const port = await freePort()
+  const env = {
+    ...{ DATABASE_URL: database.url, APIGATE_ENCRYPTION_KEY: Buffer.alloc(32).toString('base64'), LOG_LEVEL: 'silent' },
+    ...{ APIGATE_ADMIN_PORT: String(port), APIGATE_DRAIN_SECONDS: '0', APIGATE_FINISH_SECONDS: '1' },
+  }
+  const child = spawn(process.execPath, [path.join(root, files.api)], { cwd: dir, env })
+  try {
+    const exit = once(child, 'exit')
+    await waitFor(async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, { timeoutMs: 20_000 })
+    const socket = net.connect(port, '127.0.0.1')
+    socket.write('POST /auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n')
+    socket.write('Content-Length: 11\r\nExpect: 100-continue\r\n\r\n')
+    await once(socket, 'data')
+    child.kill('SIGTERM')
+    const [code] = (await Promise.race([exit, once(socket, 'error'), delay(20_000, ['still runs'])])) as unknown[]
+    expect(code).toBe(0)
+  } finally {
+    child.kill('SIGKILL')
+  }
 })

@@ -47,6 +47,8 @@ export interface ControlPlaneConfig {
   usageRetentionMonths: number
   /** How long the process serves on after SIGTERM, so that balancers notice. */
   drainSeconds: number
+  /** After that, how long running requests may take before they are cut off. */
+  finishSeconds: number
   telemetry: TelemetrySettings
 }
 
@@ -87,6 +89,7 @@ export function loadConfig(source: Readonly<Record<string, string | undefined>> 
     operationsBodyBytesMax: env.integer('APIGATE_OPERATIONS_BODY_BYTES_MAX', 16_777_216, 1_024, 104_857_600),
     usageRetentionMonths: env.integer('APIGATE_USAGE_RETENTION_MONTHS', 0, 0, 1_200),
     drainSeconds: env.integer('APIGATE_DRAIN_SECONDS', 10, 0, 3_600),
+    finishSeconds: env.integer('APIGATE_FINISH_SECONDS', 15, 0, 3_600),
     telemetry: readTelemetry(env),
   }
   env.parsed('APIGATE_ENCRYPTION_KEY', null, createSealer)

@@ -37,6 +37,8 @@ export interface HttpOptions {
 export function createAdapter(options: HttpOptions, log: Logger): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: options.adminBodyBytesMax,
+    // Node's own default, which Fastify switches off: a client that never finishes its request holds a connection for ever.
+    requestTimeout: 300_000,
     trustProxy: options.trustedProxies.length > 0 ? options.trustedProxies : false,
     genReqId: requestId,
     // Node would refuse a request without Host itself, and say nothing; see the first hook.

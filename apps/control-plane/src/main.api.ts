@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createLogger, RouteTraffic, SettingsError, shutdownOnSignal } from '@apigate/platform'
+import { createLogger, RouteTraffic, SettingsError, shutdownOnSignal, type Logger } from '@apigate/platform'
+import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { createApiApp } from './api.app.ts'
 import { loadConfig } from './config.ts'
 import { ReadinessCheck } from './health/index.ts'
@@ -18,7 +19,7 @@ try {
     { name: 'tell balancers', run: () => app.get(ReadinessCheck).drain() },
     { name: 'serve on until they noticed', run: () => delay(config.drainSeconds * 1_000) },
     // Nest closes the modules before the server; requests that still run need them.
-    { name: 'finish requests', run: () => app.getHttpAdapter().close() },
+    { name: 'finish requests', run: () => finishRequests(app, config.finishSeconds, log) },
     { name: 'close connections', run: () => app.close(), timeoutMs: 5_000 },
     { name: 'send telemetry', run: () => telemetry?.close() },
   ])
@@ -27,4 +28,15 @@ try {
   const text = error instanceof SettingsError ? error.message : `the API cannot start: ${String(error)}`
   process.stderr.write(`${text}\n`)
   process.exit(1)
+}
+
+/** Takes no connection any more; what runs for longer is cut off: a client may never finish its request. */
+async function finishRequests(app: NestFastifyApplication, seconds: number, log: Logger): Promise<void> {
+  const closed = app.getHttpAdapter().close()
+  const timer = setTimeout(() => {
+    log.warn('cutting off what still runs')
+    app.getHttpServer().closeAllConnections()
+  }, seconds * 1_000)
+  await closed
+  clearTimeout(timer)
 }
