@@ -21,7 +21,11 @@ const ports = {
   status: { setting: 'APIGATE_STATUS_PORT', port: Number(process.env.APIGATE_STATUS_PORT || 8001) },
   echo: { setting: 'APIGATE_ECHO_PORT', port: Number(process.env.APIGATE_ECHO_PORT || 8090) },
 }
-const stopGraceMs = 15_000
+/** Ctrl-C should not take long. */
+const finishSeconds = process.env.APIGATE_FINISH_SECONDS || '5'
+const drainSeconds = process.env.APIGATE_DRAIN_SECONDS || '0'
+/** The steps behind draining and finishing have bounds of their own. */
+const stopGraceMs = (Number(drainSeconds) + Number(finishSeconds)) * 1_000 + 20_000
 const running = []
 let database = null
 /** Of the database, before it is ready: whoever stops then must not leave it behind. */
@@ -67,7 +71,8 @@ async function start() {
     APIGATE_ENCRYPTION_KEY:
       process.env.APIGATE_ENCRYPTION_KEY || keptSecret(dataDir, 'encryption.key', newEncryptionKey),
     // One worker and nobody balancing in front: nothing has to notice that it is leaving.
-    APIGATE_DRAIN_SECONDS: process.env.APIGATE_DRAIN_SECONDS || '0',
+    APIGATE_DRAIN_SECONDS: drainSeconds,
+    APIGATE_FINISH_SECONDS: finishSeconds,
     // A receiver of webhooks that is being written runs on this machine.
     APIGATE_WEBHOOK_ALLOW: process.env.APIGATE_WEBHOOK_ALLOW || '127.0.0.0/8,::1',
   }

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { Ajv } from 'ajv'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { root } from './manifests.ts'
+import { endSecondsOf, root } from './manifests.ts'
 
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 const compose = parse(read('docker-compose.yml'), { merge: true })
@@ -79,6 +79,12 @@ test('everything that serves is asked whether it is ready, and is waited for by 
     for (const need of wanted) expect(Object.keys(services), name).toContain(need)
     const healthy = wanted.filter((need) => needs[need]?.condition === 'service_healthy')
     for (const need of healthy) expect(names, need).toContain(need)
+  }
+})
+
+test('processes have the time that their end takes', () => {
+  for (const name of ['api', 'jobs', 'proxy-1', 'proxy-2']) {
+    expect(Number.parseInt(services[name].stop_grace_period)).toBeGreaterThan(endSecondsOf[name.split('-')[0]!]!)
   }
 })
 

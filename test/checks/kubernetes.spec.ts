@@ -3,7 +3,7 @@ import path from 'node:path'
 import { parse } from 'yaml'
 import { describe, expect, test } from 'vitest'
 import { schemaProblems } from './kubernetes.schema.ts'
-import { manifestsIn, rendered, root, type Manifest } from './manifests.ts'
+import { endSecondsOf, manifestsIn, rendered, root, type Manifest } from './manifests.ts'
 
 const folders = ['k8s/base', 'k8s/overlays/dev', 'k8s/overlays/production', 'k8s/components/monitoring']
 const documentedSettings = new Set(
@@ -181,13 +181,11 @@ describe.each(servers.map((workload) => [labelOf(workload), workload] as const))
 
   test('has the time that its end takes', () => {
     const preStopSeconds = Number(/, (\d+)000\)/.exec(container.lifecycle?.preStop.exec.command[2] ?? '')?.[1] ?? 0)
-    // APIGATE_DRAIN_SECONDS, APIGATE_FINISH_SECONDS, and the steps that follow, each with its own bound.
-    const needed = { 'apigate-api': 10 + 15 + 5, 'apigate-jobs': 12 + 5, 'apigate-proxy': 10 + 15 + 2 + 2 + 5 + 5 }[
-      name
-    ]!
     // Nothing is routed to `jobs`.
     expect(preStopSeconds).toBe(name === 'apigate-jobs' ? 0 : 2)
-    expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(preStopSeconds + needed)
+    expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(
+      preStopSeconds + endSecondsOf[name.replace('apigate-', '')]!,
+    )
   })
 })
 

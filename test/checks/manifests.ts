@@ -15,6 +15,16 @@ export interface Manifest {
 
 export const root = path.resolve(import.meta.dirname, '../..')
 
+/**
+ * The longest that a process takes to end: APIGATE_DRAIN_SECONDS (10), APIGATE_FINISH_SECONDS (15), then the steps that follow,
+ * each with its own bound, telemetry (3) last.
+ */
+export const endSecondsOf: Record<string, number> = {
+  api: 10 + 15 + 5 + 3,
+  jobs: 12 + 3,
+  proxy: 10 + 15 + 2 + 2 + 5 + 5 + 3,
+}
+
 /** Every object in the YAML files that match, in files' order. */
 export function manifestsIn(pattern: string): Manifest[] {
   return globSync(pattern, { cwd: root })
