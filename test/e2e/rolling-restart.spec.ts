@@ -33,6 +33,8 @@ beforeAll(async () => {
   system = await startChaosSystem(dir, { drainSeconds: 1 })
   const rates = { busy: 40, free: 20, limited: 30, quota: 40 }
   ;({ customers, owners } = await prepare(system, upstream.url, rates))
+  const { data: plans } = await system.admin('GET', '/api/plans?filter[name]=busy')
+  await system.admin('PATCH', `/api/plans/${plans[0].id}`, { requests_per_month: 1_000_000 })
   const { data } = await system.admin('GET', '/api/upstreams')
   for (const [name, protocol] of [
     ['/slow', 'http_stream'],
@@ -90,14 +92,33 @@ test('every process is restarted in turn under load: no request fails, no usage 
     const bounds = boundsOf(owners, seconds, 0)
     const { differences } = await judge(system.databaseUrl, clients.attempts, owners, bounds)
     expect(differences).toEqual([])
-    const { data } = await system.admin('GET', `/api/users/${owners.get('quota')}/usage`)
-    expect(data.attributes.metered_units).toBe(quota)
+    expect(await unitsOf('quota')).toBe(quota)
+    // Of a month that is not used up, too: what all workers count together is what the ledger has.
+    await waitFor(async () => (await countedOf(trafficUrl, 'busy')) === (await unitsOf('busy')), {
+      timeoutMs: 10_000,
+      what: 'a month from which nothing is leased',
+    })
   } finally {
     for (const release of releases) release()
     traffic.close()
     admin.close()
   }
 })
+
+/** Of this month, in the ledger. */
+async function unitsOf(customer: string): Promise<number> {
+  await drain(system)
+  const { data } = await system.admin('GET', `/api/users/${owners.get(customer)}/usage`)
+  return data.attributes.metered_units
+}
+
+/** Of this month with one request more, by what the workers share. */
+async function countedOf(trafficUrl: string, customer: string): Promise<number> {
+  const { key } = customers.find(({ name }) => name === customer)!
+  const response = await fetch(`${trafficUrl}/small`, { headers: { 'x-api-key': key } })
+  await response.text()
+  return Number(response.headers.get('x-quota-used'))
+}
 
 async function restartProxies(): Promise<void> {
   for (const [n, { url, statusUrl }] of system.proxies.entries()) {

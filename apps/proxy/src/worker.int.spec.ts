@@ -6,7 +6,7 @@ import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { FakeFeed } from '../test/feed.fake.ts'
-import { aCustomer, aRouteTo, put, startTestWorker, type TestWorker } from '../test/worker.fixture.ts'
+import { aCustomer, aRouteTo, put, rawConnection, startTestWorker, type TestWorker } from '../test/worker.fixture.ts'
 
 let upstream: FakeUpstream
 const workers: TestWorker[] = []
@@ -117,30 +117,45 @@ test('without tables it is not ready, and says so to clients and operators', asy
   )
 })
 
-test('on shutdown it becomes unready, finishes what runs, ships every event, and then takes no connection', async () => {
-  const {
-    url,
-    statusUrl,
-    worker: running,
-    events,
-  } = await startTestWorker({
+test('on shutdown it becomes unready and serves on, then finishes what runs, ships every event, and takes no connection', async () => {
+  const started = await startTestWorker({
     items: aRouteTo(upstream.url, { authRequired: false }).items,
+    config: { finishSeconds: 600 },
   })
+  const { url, port, statusUrl, events, worker: running } = started
+  const [idle, asking, sending] = [await rawConnection(port), await rawConnection(port), await rawConnection(port)]
+  const get = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'
+  idle.write(get)
+  asking.write(get)
+  const before = (await idle.until('{"ok":true}')) + (await asking.until('{"ok":true}'))
+  expect(before).not.toContain('close')
+  sending.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nslow ')
   let letGo: (() => void) | null = null
-  upstream.answer((_request, response) => {
-    letGo = () => void response.end('late')
+  upstream.answer(({ method }, response) => {
+    if (method === 'GET') letGo = () => void response.end('late')
+    else response.end('sent')
   })
   const answer = fetch(url)
   const letAnswerGo = await waitFor(() => letGo)
+  upstream.answer({ body: 'drained' })
   const [drain, finish, ...rest] = running.shutdownSteps
   await drain!.run()
   expect((await fetch(`${statusUrl}/readyz`)).status).toBe(503)
+  // It still serves, and asks who keeps a connection to go elsewhere.
+  asking.write(get)
+  expect((await asking.closed()).toLowerCase()).toMatch(/connection: close[^]*drained/)
   const finished = finish!.run()
+  // One without a request has nothing to wait for.
+  await idle.closed()
   letAnswerGo()
   expect(await (await answer).text()).toBe('late')
+  sending.write('upload')
+  expect(await sending.closed()).toMatch(/^HTTP\/1.1 200 [^]*drained/)
   await finished
   for (const step of rest) await step.run()
-  expect(events.map((event) => event.status_code)).toContain(200)
+  expect(events.map((event) => `${event.method} ${event.status_code} ${event.request_bytes}`).toSorted()).toEqual([
+    ...['GET 200 0', 'GET 200 0', 'GET 200 0', 'GET 200 0', 'POST 200 11'],
+  ])
   await expect(fetch(url)).rejects.toThrow('fetch failed')
   upstream.answer({ body: '{"ok":true}' })
 })
@@ -170,6 +185,7 @@ test('on shutdown a connection is closed behind an answer that began before, not
 test('what does not finish in time is cut off, and its event says so; WebSockets are told to go', async () => {
   const {
     url,
+    port,
     worker: running,
     events,
   } = await startTestWorker({
@@ -184,6 +200,10 @@ test('what does not finish in time is cut off, and its event says so; WebSockets
   const socket = new WebSocket(`${url}/ws`)
   await new Promise((resolve) => socket.once('open', resolve))
   const closed = new Promise<number>((resolve) => socket.once('close', resolve))
+  const sending = await rawConnection(port)
+  sending.write('POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n')
+  await sending.until('100 Continue')
+  sending.write('slow ')
 
   for (const step of running.shutdownSteps) await step.run()
   expect(await closed).toBe(1001)
@@ -191,7 +211,9 @@ test('what does not finish in time is cut off, and its event says so; WebSockets
   expect(events.map((event) => `${event.status_code} ${event.error_code}`).toSorted()).toEqual([
     '101 null',
     '200 service_unavailable',
+    '499 service_unavailable',
   ])
+  await sending.closed()
   upstream.answer({ body: '{"ok":true}' })
 })
 
