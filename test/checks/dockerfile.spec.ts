@@ -36,6 +36,8 @@ test('there are three targets, none with a step of its own but files', () => {
 
 test('what runs is nobody, and finds neither npm nor yarn', () => {
   expect(textsOf('USER', 'runtime')).toEqual(['65532:65532'])
+  // In a container nobody could reach it on loopback.
+  expect(textsOf('ENV', 'runtime')[0]).toContain('APIGATE_HOST=0.0.0.0')
   expect(textsOf('RUN', 'runtime')[0]).toMatch(/^rm -rf .*node_modules.*npm.*npx.*corepack.*yarn/)
 })
 

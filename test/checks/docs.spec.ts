@@ -4,6 +4,10 @@ import { errorCatalogue } from '@apigate/errors'
 import { expect, test } from 'vitest'
 
 const root = path.resolve(import.meta.dirname, '../..')
+const settingSources = [
+  ...globSync('apps/*/src/**/config.ts', { cwd: root }),
+  'libs/platform/src/telemetry/telemetry.settings.ts',
+]
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8')
 
 test('docs/errors.md lists the catalogue of errors, row by row', () => {
@@ -13,12 +17,34 @@ test('docs/errors.md lists the catalogue of errors, row by row', () => {
 })
 
 test('docs/settings.md lists every setting that is read, and no other', () => {
-  const telemetry = 'libs/platform/src/telemetry/telemetry.settings.ts'
-  const sources = [...globSync('apps/*/src/**/config.ts', { cwd: root }), telemetry, 'scripts/start.mjs']
-  const names = sources.flatMap((file) => [...read(file).matchAll(/'([A-Z][A-Z0-9]+_[A-Z_]+)'|env\.(APIGATE_\w+)/g)])
+  const names = [...settingSources, 'scripts/start.mjs'].flatMap((file) => [
+    ...read(file).matchAll(/'([A-Z][A-Z0-9]+_[A-Z_]+)'|env\.(APIGATE_\w+)/g),
+  ])
   const used = new Set(names.map(([, quoted, member]) => quoted ?? member))
   const documented = new Set([...read('docs/settings.md').matchAll(/^\| `([A-Z_]+)`/gm)].map(([, name]) => name))
   expect(documented).toEqual(used)
+})
+
+test('docs/settings.md gives the defaults that hold, with type or unit', () => {
+  const rows = new Map(
+    [...read('docs/settings.md').matchAll(/^\| `([A-Z_]+)` *\| *([^|]+?) *\| *([^|]+?) *\|/gm)].map(
+      ([, name = '', type = '', preset = '']) => [name, { type, preset }],
+    ),
+  )
+  const readings = settingSources.flatMap((file) => [
+    ...read(file).matchAll(
+      /env\.(?:integer|boolean|oneOf)\(\s*'([A-Z_]+)',(?: \[[^\]]*\],| samplers,)? '?([\w/]+)'?[,)]/g,
+    ),
+  ])
+  expect(readings.length).toBeGreaterThan(30)
+  for (const [, name = '', value = ''] of readings) {
+    const { type, preset } = rows.get(name)!
+    expect(type, name).toMatch(/\w/)
+    const [first] = preset.replaceAll('`', '').split(/[;:,]? /)
+    expect(`${name}: ${first}`.replace(/[;:,]$/, '')).toBe(
+      `${name}: ${value.replaceAll('_', /^\d/.test(value) ? '' : '_')}`,
+    )
+  }
 })
 
 test('every link between the documents leads somewhere', () => {
