@@ -6,6 +6,7 @@ import { startFakeUpstream, waitFor, type FakeUpstream } from '@apigate/testing'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { FakeFeed } from '../test/feed.fake.ts'
+import { memoryStore } from '../test/limits.fixture.ts'
 import { aCustomer, aRouteTo, put, rawConnection, startTestWorker, type TestWorker } from '../test/worker.fixture.ts'
 
 let upstream: FakeUpstream
@@ -241,7 +242,7 @@ test('a port that is taken is a clear error', async () => {
   await expect(startTestWorker({ config: { proxyPort: port } })).rejects.toThrow(/EADDRINUSE/)
 })
 
-test('started from the copy on disk it serves, and its status says so', async () => {
+test('with NATS and Redis away it serves from the copy on disk and is ready, and its status says so', async () => {
   const { key, items } = aCustomer()
   const dataDir = mkdtempSync(path.join(tmpdir(), 'apigate-disk-'))
   try {
@@ -250,12 +251,18 @@ test('started from the copy on disk it serves, and its status says so', async ()
     await first.stop()
     const feed = new FakeFeed()
     feed.snapshot = new Error('away')
-    const second = await startTestWorker({ feed, dataDir })
+    const store = Object.assign(memoryStore(), { ping: () => Promise.reject(new Error('away')) })
+    const second = await startTestWorker({ feed, dataDir, store })
     try {
       await waitFor(() => second.statuses.some(({ ready }) => ready))
       const status = (await (await fetch(`${second.statusUrl}/status`)).json()) as WorkerStatus
       expect(status.snapshot).toEqual({ ...first.statuses.at(-1)?.snapshot, from: 'disk' })
       expect(status.revisionAtMs).toBeGreaterThan(0)
+      const ready = await fetch(`${second.statusUrl}/readyz`)
+      expect([ready.status, await ready.json()]).toEqual([
+        200,
+        { status: 'ready', dependencies: { tables: 'up', config_feed: expect.any(String), limits: 'down' } },
+      ])
       const answer = await fetch(`${second.url}/x`, { headers: { 'x-api-key': key.clear } })
       expect(answer.status).toBe(200)
     } finally {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { UsageEvent, WorkerStatus } from '@apigate/contracts'
+import type { LimitStore, UsageEvent, WorkerStatus } from '@apigate/contracts'
 import type { ConfigItem, ConfigKind, GroupConfig, PlanConfig, RouteConfig, UpstreamConfig } from '@apigate/core'
 import { createLogger, type FleetBus, type UsageQueue } from '@apigate/platform'
 import { aKey, anUpstream, aPlan, aRoute, aUser, usageEventsIn, waitFor } from '@apigate/testing'
@@ -62,6 +62,7 @@ export interface TestWorkerOptions {
   feed?: FakeFeed
   dataDir?: string
   config?: Partial<ProxyConfig>
+  store?: LimitStore
 }
 
 /** A whole worker in this process, with a feed, a bus and a queue in memory. */
@@ -89,7 +90,7 @@ export async function startTestWorker(options: TestWorkerOptions = {}): Promise<
     feed,
     bus: fakeBus(statuses),
     queue: fakeQueue(events),
-    store: memoryStore(),
+    store: options.store ?? memoryStore(),
   })
   if (options.items) {
     await waitFor(() => statuses.some((status) => status.ready), { what: 'a ready worker' })
