@@ -82,6 +82,11 @@ test('everything that serves is asked whether it is ready, and is waited for by 
   }
 })
 
+test('everything that serves comes back after the machine was started again', () => {
+  const once = Object.entries(services).filter(([, { restart }]) => restart !== 'unless-stopped')
+  expect(once.map(([name]) => name).toSorted()).toEqual(['migrate', 'volumes'])
+})
+
 test('processes have the time that their end takes', () => {
   for (const name of ['api', 'jobs', 'proxy-1', 'proxy-2']) {
     expect(Number.parseInt(services[name].stop_grace_period)).toBeGreaterThan(endSecondsOf[name.split('-')[0]!]!)
@@ -95,6 +100,7 @@ test('only this machine reaches what is published, and the balancer asks proxies
   const { content } = compose.configs.balancer
   expect(content).toContain('option httpchk GET /readyz')
   expect(content).toContain('check port 8001')
+  expect(content).toContain('resolvers docker init-addr')
   const declared = Object.keys(compose.volumes)
   const used = Object.values(services).flatMap(({ volumes = [] }) => volumes.map((each: string) => each.split(':')[0]))
   expect(new Set(used)).toEqual(new Set(declared))
