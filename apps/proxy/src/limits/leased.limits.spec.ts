@@ -351,5 +351,27 @@ describe('with a store elsewhere', () => {
     const last = store.calls.slice(-2)
     expect(last.flatMap(({ key }) => key?.ask.reports ?? []).some(({ unspent }) => unspent > 0)).toBe(true)
     expect(last.some(({ quota }) => quota !== null && quota.ask.give > 0)).toBe(true)
+    expect(last.map(({ key, quota }) => [key?.ask.ahead ?? 0, quota?.ask.ahead ?? 0])).toEqual([
+      [0, 0],
+      [0, 0],
+    ])
+  })
+
+  test('what comes while it drains is given back, too', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 0, requestsPerMonth: 1_000_000 })
+    for (let n = 0; n < 10; n++) {
+      const reservation = limits.reserve(of(plan))
+      store.answer()
+      await reservation
+    }
+    const before = store.calls.length
+    while (store.calls.length === before) void limits.reserve(of(plan))
+    const closed = limits.close()
+    store.answer()
+    await waitFor(() => store.calls.length > before + 1)
+    store.answer()
+    await closed
+    expect(store.calls.at(-1)!.quota!.ask).toMatchObject({ give: expect.any(Number), take: 0, ahead: 0 })
+    expect(store.calls.at(-1)!.quota!.ask.give).toBeGreaterThan(0)
   })
 })

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { LimitCall, LimitReply, LimitStore } from '@apigate/contracts'
 import type { PlanConfig, QuotaAsk } from '@apigate/core'
 import type { Closeable, Logger } from '@apigate/platform'
@@ -21,10 +22,10 @@ const tickMs = 500
 const unknownRetryMs = 25
 const unknownWaitMs = 250
 const unknownPauseMs = 1_000
-const closeTimeoutMs = 1_000
+/** For what was asked before, and for giving back. */
+const closeTimeoutMs = 500
 
 const unlimited: RateDecision = { admitted: true, remaining: Infinity, resetAtMs: 0, retryAfterMs: 0, isAway: false }
-const done = Promise.resolve()
 const uncounted: QuotaReservation = { admitted: true, count: null, isAway: false }
 
 /**
@@ -41,6 +42,7 @@ export class LeasedLimits implements Limits, Closeable {
   readonly #nowMs: () => number
   readonly #states = new LimitStates()
   readonly #timer: NodeJS.Timeout
+  #isClosing = false
 
   constructor({ store, fallback, workers, log, nowMs }: LeasedLimitsOptions) {
     this.breaker = new StoreBreaker(store, log)
@@ -113,23 +115,31 @@ export class LeasedLimits implements Limits, Closeable {
     this.#states.forgetIdle(this.#workers(), nowMs)
   }
 
-  /** Gives back what is leased. */
+  /** Gives back what is leased, and what the store is still asked for when that comes. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    this.#isClosing = true
+    for (let waitedMs = 0; this.#isAsking() && waitedMs < closeTimeoutMs; waitedMs += 5) await delay(5)
+    await Promise.race([this.#giveBack(), delay(closeTimeoutMs, undefined, { ref: false })])
+    await this.breaker.close()
+  }
+
+  async #giveBack(): Promise<void> {
     const nowMs = this.#nowMs()
-    const calls: Promise<void>[] = []
+    const calls: (Promise<void> | null)[] = []
     for (const key of this.#states.keys) {
       key.lease.end()
-      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) calls.push(this.#ask(key, 0, null, 0, nowMs) ?? done)
+      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) calls.push(this.#ask(key, 0, null, 0, nowMs))
     }
     for (const month of this.#states.months) {
       month.account.end()
-      if (this.#canAsk(month)) calls.push(this.#ask(null, 0, month, 0, nowMs) ?? done)
+      if (this.#canAsk(month)) calls.push(this.#ask(null, 0, month, 0, nowMs))
     }
-    let timer: NodeJS.Timeout | undefined
-    await Promise.race([Promise.all(calls), new Promise((resolve) => (timer = setTimeout(resolve, closeTimeoutMs)))])
-    clearTimeout(timer)
-    await this.breaker.close()
+    await Promise.all(calls)
+  }
+
+  #isAsking(): boolean {
+    return [...this.#states.keys, ...this.#states.months].some((state) => state.isAsking)
   }
 
   #canAsk(state: KeyState | MonthState): boolean {
@@ -195,6 +205,10 @@ export class LeasedLimits implements Limits, Closeable {
     const debt = key?.alone?.debt(this.#workers(), nowMs) ?? 0
     const rate = key?.lease.ask(tokens, debt, nowMs) ?? null
     const quota = month?.account.ask(month.limit, units, nowMs) ?? null
+    if (this.#isClosing) {
+      if (rate !== null) rate.ahead = 0
+      if (quota !== null) quota.ahead = 0
+    }
     const call: LimitCall = {
       ownerId: month?.ownerId ?? key!.ownerId,
       key: key !== null && rate !== null ? { id: key.id, ask: rate } : null,
