@@ -69,7 +69,11 @@ test('every process is restarted in turn under load: no request fails, no usage 
     await Promise.all([restartProxies(), restartControlPlanes()])
 
     // What a worker had leased of the month went back: the others can use it to the last unit.
-    await waitFor(() => [...clients.attempts.values()].some(({ status }) => status === 402), { timeoutMs: 20_000 })
+    await waitFor(async () => (await unitsOf('quota')) === quota, {
+      timeoutMs: 20_000,
+      what: 'a month used to the end',
+    })
+    await waitFor(() => statusesOf(clients, 'quota').includes(402))
     await clients.stop()
     const written = await admins.stop()
     const seconds = (performance.now() - startedAtMs) / 1_000
@@ -94,10 +98,14 @@ test('every process is restarted in turn under load: no request fails, no usage 
     expect(differences).toEqual([])
     expect(await unitsOf('quota')).toBe(quota)
     // Of a month that is not used up, too: what all workers count together is what the ledger has.
-    await waitFor(async () => (await countedOf(trafficUrl, 'busy')) === (await unitsOf('busy')), {
-      timeoutMs: 10_000,
-      what: 'a month from which nothing is leased',
-    })
+    await waitFor(
+      async () => {
+        const counted = await countedOf(trafficUrl, 'busy')
+        await drain(system)
+        return counted === (await unitsOf('busy'))
+      },
+      { timeoutMs: 10_000, what: 'a month from which nothing is leased' },
+    )
   } finally {
     for (const release of releases) release()
     traffic.close()
@@ -107,7 +115,6 @@ test('every process is restarted in turn under load: no request fails, no usage 
 
 /** Of this month, in the ledger. */
 async function unitsOf(customer: string): Promise<number> {
-  await drain(system)
   const { data } = await system.admin('GET', `/api/users/${owners.get(customer)}/usage`)
   return data.attributes.metered_units
 }
