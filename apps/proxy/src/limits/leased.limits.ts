@@ -25,6 +25,7 @@ const unknownPauseMs = 1_000
 /** For what was asked before, and for giving back. */
 const closeTimeoutMs = 500
 
+const done = Promise.resolve()
 const unlimited: RateDecision = { admitted: true, remaining: Infinity, resetAtMs: 0, retryAfterMs: 0, isAway: false }
 const uncounted: QuotaReservation = { admitted: true, count: null, isAway: false }
 
@@ -126,14 +127,14 @@ export class LeasedLimits implements Limits, Closeable {
 
   async #giveBack(): Promise<void> {
     const nowMs = this.#nowMs()
-    const calls: (Promise<void> | null)[] = []
+    const calls: Promise<void>[] = []
     for (const key of this.#states.keys) {
       key.lease.end()
-      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) calls.push(this.#ask(key, 0, null, 0, nowMs))
+      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) calls.push(this.#ask(key, 0, null, 0, nowMs) ?? done)
     }
     for (const month of this.#states.months) {
       month.account.end()
-      if (this.#canAsk(month)) calls.push(this.#ask(null, 0, month, 0, nowMs))
+      if (this.#canAsk(month)) calls.push(this.#ask(null, 0, month, 0, nowMs) ?? done)
     }
     await Promise.all(calls)
   }
