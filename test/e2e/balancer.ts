@@ -43,6 +43,11 @@ export class Balancer {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
+  /** Whether this target would be asked now. */
+  isReady(url: string): boolean {
+    return this.#targets.some((target) => target.isReady && target.url.origin === url)
+  }
+
   close(): void {
     this.#closing.abort()
     this.#server.close()
@@ -52,7 +57,7 @@ export class Balancer {
 
   async #watch(target: WatchedTarget): Promise<void> {
     const { signal } = this.#closing
-    const answer = await fetch(target.readyUrl, { signal: AbortSignal.any([signal, AbortSignal.timeout(1_000)]) })
+    const answer = await fetch(target.readyUrl, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) })
       .then((response) => response.ok)
       .catch(() => false)
     target.isReady = answer

@@ -66,7 +66,7 @@ test('every process is restarted in turn under load: no request fails, no usage 
     admins.start()
     await webSockets.open(sockets)
 
-    await Promise.all([restartProxies(), restartControlPlanes()])
+    await Promise.all([restartProxies(traffic), restartControlPlanes(admin)])
 
     // What a worker had leased of the month went back: the others can use it to the last unit.
     await waitFor(async () => (await unitsOf('quota')) === quota, {
@@ -127,7 +127,7 @@ async function countedOf(trafficUrl: string, customer: string): Promise<number> 
   return Number(response.headers.get('x-quota-used'))
 }
 
-async function restartProxies(): Promise<void> {
+async function restartProxies(balancer: Balancer): Promise<void> {
   for (const [n, { url, statusUrl }] of system.proxies.entries()) {
     const part = partNamed(`proxy-${n + 1}`)
     const slow = fetch(`${url}/slow`)
@@ -141,14 +141,16 @@ async function restartProxies(): Promise<void> {
     expect(await (await slow).text()).toBe('first last')
     expect(await ended).toBe(0)
     await part.start()
+    await waitFor(() => balancer.isReady(url))
   }
 }
 
-async function restartControlPlanes(): Promise<void> {
+async function restartControlPlanes(balancer: Balancer): Promise<void> {
   for (const n of [1, 2]) {
     const parts = [partNamed(`api-${n}`), partNamed(`jobs-${n}`)]
     expect(await Promise.all(parts.map((part) => part.end()))).toEqual([0, 0])
     await Promise.all(parts.map((part) => part.start()))
+    await waitFor(() => balancer.isReady(system.adminUrls[n - 1]!))
   }
 }
 
