@@ -70,7 +70,8 @@ const phases = new Phases(load, workers, () => ({
 }))
 
 const order = { ...system, workers, ofRoutes: scale.routes }
-await makeChanges({ ...order, keys: 20, routes: 2, perSecond: null }, applied)
+// What is written for the first time is compiled for the first time, in every process.
+await makeChanges({ ...order, keys: 200, routes: 20, perSecond: changesPerSecond }, applied)
 await phases.whenQuiet()
 say('warm')
 await phases.keep('no changes', () => sleep(quietSeconds * 1_000))
