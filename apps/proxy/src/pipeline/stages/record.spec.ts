@@ -1,4 +1,5 @@
 import { usageBounds } from '@apigate/contracts'
+import { aPlan } from '@apigate/testing'
 import { expect, test } from 'vitest'
 import { aGateway, anExchange } from '../../../test/exchange.fixture.ts'
 import { aRouteTo } from '../../../test/worker.fixture.ts'
@@ -52,4 +53,19 @@ test('the trace that a client’s request belongs to is in its event, and nothin
     record(anExchange(gateway, { headers: { traceparent } }), () => {})
   }
   expect(gateway.events.map(({ trace_id }) => trace_id)).toEqual([traceId, undefined])
+})
+
+test('what is recorded behind the turn of a month counts in the month of its event', () => {
+  const gateway = aGateway(to.items)
+  const exchange = anExchange(gateway)
+  const untilMs = Date.UTC(2026, 2, 31, 23, 59, 30)
+  const plan = aPlan({ rateLimitPerMinute: 0, requestsPerMonth: 100 })
+  const owner = { kind: 'user', id: 'usr_1', status: 'active', planId: plan.id } as const
+  Object.assign(exchange, { owner, plan, keyId: 'key_1', status: 101, units: 12, quota: null })
+  exchange.recorded = { units: 5, requestBytes: 0, responseBytes: 0, untilMs, untilMonotonicMs: 0 }
+  record(exchange, () => {})
+  expect(gateway.events[0]).toMatchObject({ created_at: '2026-03-31T23:59:30.000Z', metered_units: 7 })
+  const usedAt = async (receivedAtMs: number): Promise<number> =>
+    (await gateway.limits.reserve({ owner, plan, keyId: 'key_1', receivedAtMs })).count!.used
+  return Promise.all([expect(usedAt(Date.UTC(2026, 3, 1))).resolves.toBe(1), expect(usedAt(untilMs)).resolves.toBe(8)])
 })
