@@ -175,12 +175,12 @@ describe.each(['Redis and NATS', 'PostgreSQL alone'])('usage ingest on %s', (ser
   })
 
   test('a stop in the middle of a backlog finishes what it has begun; the next start does the rest', async () => {
-    await ship(...Array.from({ length: 100 }, (_, n) => aBatch(eventsOf(1 + n * 100, 100 + n * 100))))
+    await ship(...Array.from({ length: 500 }, (_, n) => aBatch(eventsOf(1 + n * 20, 20 + n * 20))))
     const app = await startIngest()
     await waitFor(() => marks.length > 0)
     await app.close()
     const { events, requests } = await ledger()
-    expect(events % 100).toBe(0)
+    expect(events % 20).toBe(0)
     expect(events).toBeLessThan(10_000)
     expect(requests).toBe(events)
     await startIngest()

@@ -21,7 +21,7 @@ import { raiseThresholds } from './usage.thresholds.ts'
 import { tidyLedger } from './usage.upkeep.ts'
 
 /** The ledger writes those that wait together; as many again are fetched meanwhile. */
-const batchesAtOnce = 96
+const batchesAtOnce = 192
 const batchesAtOnceV1 = 4
 /** Partitions are made two months ahead; looking more often than daily makes up for a database that was away. */
 const upkeepEveryMs = 3_600_000

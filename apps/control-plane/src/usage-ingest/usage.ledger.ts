@@ -37,7 +37,7 @@ const refusedTextMax = 100_000
 
 /** More at once would wait for each other's rows of sums. */
 const statementsAtOnce = 2
-const batchesInStatement = 32
+const batchesInStatement = 64
 /** Fewer events are one statement, which goes to the server once; a copy goes there five times. */
 const copiedEventsMin = 500
 
