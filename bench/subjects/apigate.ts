@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,6 +7,7 @@ import { applyMigrations } from '@apigate/platform'
 import pg from 'pg'
 import { startEmbeddedPostgres } from '../../scripts/embedded-postgres.mjs'
 import { freePort } from '../../scripts/ports.mjs'
+import { startNats, startRedis } from '../../scripts/servers.mjs'
 import { measuredCore, otherCore, startNode, type BenchProcess } from '../processes.ts'
 import type { Scale } from '../requests.ts'
 
@@ -19,8 +20,9 @@ export interface ApigateSubject {
 }
 
 /**
- * The real worker with the policy on: routes, keys of users, a bucket and a quota for each, usage written to the spool and
- * shipped to the ledger of a real PostgreSQL. Only the worker runs on the measured core.
+ * The real worker with the policy on, as it is deployed: configuration from NATS, a bucket and a quota for each key and user
+ * leased from Redis, usage written to the spool and shipped through Redis to the ledger of a real PostgreSQL. Of all that only
+ * the worker is pinned to the measured core.
  *
  * @param settings more of the worker's.
  */
@@ -36,14 +38,20 @@ export async function startApigate(
   await database.connect()
   await insertConfiguration(database, upstreamPort, scale)
 
+  const folder = (name: string): string => {
+    mkdirSync(path.join(scratch, name))
+    return path.join(scratch, name)
+  }
+  const redis = await startRedis(folder('redis'), { keeps: true })
+  const nats = await startNats(folder('nats'))
   const [jobsPort, port, statusPort] = [await freePort(), await freePort(), await freePort()]
   const env = {
     ...process.env,
     NODE_ENV: 'production',
     LOG_LEVEL: 'warn',
     DATABASE_URL: postgres.url,
-    NATS_URL: '',
-    REDIS_URL: '',
+    NATS_URL: nats.url,
+    REDIS_URL: redis.url,
     APIGATE_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     APIGATE_DATA_DIR: path.join(scratch, 'worker'),
     APIGATE_WORKER_ID: 'bench',
@@ -70,6 +78,8 @@ export async function startApigate(
       jobs.child.kill('SIGTERM')
       await Promise.all([worker, jobs].map(({ child }) => new Promise((resolve) => child.once('exit', resolve))))
       await database.end()
+      redis.stop()
+      nats.stop()
       await postgres.stop()
       rmSync(scratch, { recursive: true, force: true })
     },

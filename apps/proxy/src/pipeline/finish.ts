@@ -3,6 +3,7 @@ import { answerHeaders } from './answer-headers.ts'
 import type { Exchange } from './exchange.ts'
 import { refusal, type Refusal } from './refusal.ts'
 import { hasBody } from './request-body.ts'
+import { shownPath } from './shown-path.ts'
 import { meter } from './stages/meter.ts'
 import { record } from './stages/record.ts'
 import { canSendWhole, sendWhole } from './whole.answer.ts'
@@ -17,6 +18,8 @@ const unreadBodyBytesMax = 65_536
 export function finish(exchange: Exchange, written: () => void): void {
   if (exchange.isFinished) return
   exchange.isFinished = true
+  // A target that was never normalised.
+  if (exchange.path === '') exchange.path = shownPath(exchange.request.url ?? '')
   meter(exchange)
   record(exchange, written)
 }

@@ -24,14 +24,19 @@ export interface ClientConnection {
   broken: Refusal | null
 }
 
-const connections = new WeakMap<Socket, ClientConnection>()
+/** On the socket itself: every request asks for it. */
+const connectionOfSocket = Symbol('connection')
 
-export function connectionOf(socket: Socket, trustedProxies: TrustedProxies): ClientConnection {
-  let connection = connections.get(socket)
+interface KnownSocket extends Socket {
+  [connectionOfSocket]?: ClientConnection
+}
+
+export function connectionOf(socket: KnownSocket, trustedProxies: TrustedProxies): ClientConnection {
+  let connection = socket[connectionOfSocket]
   if (connection === undefined) {
     const address = plainAddress(socket.remoteAddress ?? '') ?? '0.0.0.0'
     connection = { address, isTrusted: trustedProxies.has(address), newest: null, waiting: null, broken: null }
-    connections.set(socket, connection)
+    socket[connectionOfSocket] = connection
   }
   return connection
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { WireLimits } from '../config.ts'
 import type { Exchange } from '../pipeline/exchange.ts'
+import { shownPath } from '../pipeline/shown-path.ts'
 import { closing, refusal, type Refusal } from '../pipeline/refusal.ts'
 
 const urlTooLong = closing(refusal('uri_too_long'))
@@ -12,10 +13,8 @@ const badFraming = closing(refusal('bad_request', 'The framing of the body is no
 export function checkWire(exchange: Exchange, limits: WireLimits): Refusal | null {
   const { request } = exchange
   const url = request.url ?? ''
-  // For the event, should the target never be normalised.
-  exchange.path = shownPath(url)
   if (url.length > limits.urlBytesMax) {
-    exchange.path = exchange.path.slice(0, limits.urlBytesMax)
+    exchange.path = shownPath(url).slice(0, limits.urlBytesMax)
     return urlTooLong
   }
 
@@ -35,13 +34,6 @@ export function checkWire(exchange: Exchange, limits: WireLimits): Refusal | nul
   if (!isFramingPlain(request)) return badFraming
   exchange.authority = headers.host ?? ''
   return null
-}
-
-/** Of a target as it came: neither query nor fragment nor user information, which clients put secrets into. */
-function shownPath(url: string): string {
-  const end = url.search(/[?#]/)
-  const path = end === -1 ? url : url.slice(0, end)
-  return path.startsWith('/') ? path : path.replace(/^([a-z][a-z\d+.-]*:\/\/)?[^/]*@/i, '$1')
 }
 
 /** Another transfer coding than chunked stays undecoded, and HTTP/1.0 knows none: both read differently by others. */
