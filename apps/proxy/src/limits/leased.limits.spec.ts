@@ -214,6 +214,28 @@ describe('with a store elsewhere', () => {
     expect(store.calls.length - before).toBeLessThan(15)
   })
 
+  test('what a key and its owner’s month run out of is asked for in one call, and given back in one', async () => {
+    const plan = aPlan({ rateLimitPerMinute: 60_000, requestsPerMonth: 1_000_000 })
+    for (let n = 0; n < 100; n++) {
+      const reservation = limits.reserve(of(plan))
+      store.answer()
+      limits.settle(await reservation, 1)
+      const decision = limits.takeToken(of(plan))
+      store.answer()
+      expect(await decision).toMatchObject({ admitted: true })
+    }
+    const leases = store.calls.slice(2)
+    expect(leases.length).toBeLessThan(12)
+    for (const { key, quota } of leases) {
+      expect(key?.ask.ahead).toBeGreaterThan(0)
+      expect(quota?.ask.ahead).toBeGreaterThan(0)
+    }
+    nowMs += 2_500
+    const before = store.calls.length
+    limits.tick()
+    expect(store.calls.slice(before)).toMatchObject([{ key: { ask: { ahead: 0 } }, quota: { ask: { ahead: 0 } } }])
+  })
+
   test('an empty bucket is not asked again before it can have a token', async () => {
     const plan = aPlan({ rateLimitPerMinute: 60, burst: 1 })
     const decisions = [limits.takeToken(of(plan)), limits.takeToken(of(plan))]

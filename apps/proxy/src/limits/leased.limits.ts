@@ -60,7 +60,9 @@ export class LeasedLimits implements Limits, Closeable {
     const nowMs = this.#nowMs()
     const month = this.#states.month(request, plan)
     if (month.account.reserve(month.limit, nowMs)) {
-      if (month.account.isLow(month.limit, nowMs) && this.#canAsk(month)) void this.#ask(null, 0, month, 0, nowMs)
+      if (month.account.isLow(month.limit, nowMs) && this.#canAsk(month)) {
+        void this.#ask(this.#keyToLeaseAlong(request, plan, nowMs), 0, month, 0, nowMs)
+      }
       return { admitted: true, count: month.account, isAway: false }
     }
     if (!month.isAsking) {
@@ -85,7 +87,9 @@ export class LeasedLimits implements Limits, Closeable {
     const nowMs = this.#nowMs()
     const key = this.#states.key(request, plan)
     if (key.lease.spend(nowMs)) {
-      if (key.lease.isLow(nowMs) && this.#canAsk(key)) void this.#ask(key, 0, null, 0, nowMs)
+      if (key.lease.isLow(nowMs) && this.#canAsk(key)) {
+        void this.#ask(key, 0, this.#monthToTellAlong(key, nowMs), 0, nowMs)
+      }
       return decisionOf(key, true, nowMs)
     }
     if (!key.isAsking) {
@@ -108,7 +112,9 @@ export class LeasedLimits implements Limits, Closeable {
   tick(): void {
     const nowMs = this.#nowMs()
     for (const key of this.#states.keys) {
-      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) void this.#ask(key, 0, null, 0, nowMs)
+      if (key.lease.hasEnded(nowMs) && this.#canAsk(key)) {
+        void this.#ask(key, 0, this.#monthToTellAlong(key, nowMs), 0, nowMs)
+      }
     }
     for (const month of this.#states.months) {
       if (month.account.isDue(nowMs) && this.#canAsk(month)) void this.#ask(null, 0, month, 0, nowMs)
@@ -152,6 +158,20 @@ export class LeasedLimits implements Limits, Closeable {
     if (plan.rateLimitPerMinute === 0) return null
     const key = this.#states.key(request, plan)
     return this.#canAsk(key) && key.lease.held(nowMs) === 0 && !key.lease.isKnownEmpty(nowMs) ? key : null
+  }
+
+  /** The key of a request whose owner's month is asked for more. */
+  #keyToLeaseAlong(request: LimitedRequest, plan: PlanConfig, nowMs: number): KeyState | null {
+    if (plan.rateLimitPerMinute === 0) return null
+    const key = this.#states.key(request, plan)
+    return this.#canAsk(key) && key.lease.isHalfSpent(nowMs) ? key : null
+  }
+
+  /** The month of a key that the store is asked for or told of. */
+  #monthToTellAlong({ ownerId }: KeyState, nowMs: number): MonthState | null {
+    const month = this.#states.monthOf(ownerId)
+    if (month === null || !this.#canAsk(month)) return null
+    return month.account.isDue(nowMs) || month.account.isHalfSpent(month.limit, nowMs) ? month : null
   }
 
   /** Null when the store must be asked. */

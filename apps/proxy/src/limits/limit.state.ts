@@ -77,6 +77,11 @@ export class LimitStates {
     return this.#keys.values()
   }
 
+  /** The month that runs of an owner who is in use. */
+  monthOf(ownerId: string): MonthState | null {
+    return this.#months.get(ownerId) ?? null
+  }
+
   get months(): MonthState[] {
     return [...this.#months.values(), ...this.#pastMonths]
   }

@@ -70,8 +70,14 @@ export class KeyLease {
     return sum
   }
 
-  /** Whether to lease more before this runs dry. */
+  /** Whether to lease more before this runs dry: a quarter is left. */
   isLow(nowMs: number): boolean {
+    const demand = this.#demand.at(nowMs)
+    return demand > 0 && this.held(nowMs) * 4 <= demand && !this.isKnownEmpty(nowMs)
+  }
+
+  /** Whether to do so where the store is asked for something else anyway. */
+  isHalfSpent(nowMs: number): boolean {
     const demand = this.#demand.at(nowMs)
     return demand > 0 && this.held(nowMs) * 2 <= demand && !this.isKnownEmpty(nowMs)
   }

@@ -88,8 +88,15 @@ export class QuotaAccount {
     return nowMs < this.#refusedUntilMs
   }
 
-  /** Whether to lease more before this runs dry. */
+  /** Whether to lease more before this runs dry: a quarter is left. */
   isLow(limit: number, nowMs: number): boolean {
+    if (limit === Infinity || this.isKnownEmpty(nowMs)) return false
+    const demand = this.#demand.at(nowMs)
+    return demand > 0 && this.#left * 4 <= demand
+  }
+
+  /** Whether to do so where the store is asked for something else anyway. */
+  isHalfSpent(limit: number, nowMs: number): boolean {
     if (limit === Infinity || this.isKnownEmpty(nowMs)) return false
     const demand = this.#demand.at(nowMs)
     return demand > 0 && this.#left * 2 <= demand
