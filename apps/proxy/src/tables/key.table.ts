@@ -10,7 +10,9 @@ export const noOwner = 0xffffffff
 const SCOPED = 1
 const REVOKED = 2
 
-const digestWords = 8
+const digestBytes = 32
+/** What is kept of a digest, and compared: half of it. Whoever looks for another key with the same 128 bits tries 2^128 times. */
+const digestWords = 4
 const recentKeysMax = 8_192
 
 interface RecentKey {
@@ -26,7 +28,7 @@ interface Part {
 }
 
 /**
- * API keys by the SHA-256 of what clients present, for millions of keys: columns of typed arrays (about 95 bytes a key,
+ * API keys by the SHA-256 of what clients present, for millions of keys: columns of typed arrays (about 80 bytes a key,
  * nothing for the garbage collector to walk), found through two open-addressing indexes, by digest and by id. A change
  * touches one slot. Slots are reused: hold an id, not a slot, across a wait. The table grows by parts, in which nothing that is
  * there is moved, so that no change waits for the copy of a large array.
@@ -88,7 +90,7 @@ export class KeyTable {
     return this.findWords(this.#sought)
   }
 
-  /** @param digest its 8 words, little-endian. */
+  /** @param digest its words, little-endian. */
   findWords(digest: Uint32Array): number {
     const word = digest[0]!
     const cells = this.#byDigest.cells(word)
@@ -187,7 +189,7 @@ export class KeyTable {
     return (part.flags[at]! & REVOKED) !== 0 ? 'key_revoked' : 'key_expired'
   }
 
-  /** The digest as `findDigest` takes it. */
+  /** What is kept of the digest, which `findDigest` takes as well. */
   digestOf(slot: number): string {
     const bytes = Buffer.alloc(digestWords * 4)
     for (let i = 0; i < digestWords; i++) bytes.writeUInt32LE(this.#wordOf(slot, i), i * 4)
@@ -208,7 +210,9 @@ export class KeyTable {
   #add(slot: number, digest: Uint32Array): number {
     const part = slot >>> partBits
     if (part === this.#parts.length) this.#parts.push(newPart())
-    this.#parts[part]!.digests.set(digest, (slot & partMask) * digestWords)
+    const { digests } = this.#parts[part]!
+    const at = (slot & partMask) * digestWords
+    for (let i = 0; i < digestWords; i++) digests[at + i] = digest[i]!
     this.#byDigest.add(slot, digest[0]!)
     return slot
   }
@@ -236,7 +240,7 @@ function newPart(): Part {
 /** @throws Error when the key cannot be stored. */
 function digestOf(key: KeyConfig): Uint32Array {
   const bytes = Buffer.from(key.digest, 'base64')
-  if (bytes.length !== digestWords * 4) throw new Error(`key ${key.id}: its digest is not 32 bytes in base64`)
+  if (bytes.length !== digestBytes) throw new Error(`key ${key.id}: its digest is not 32 bytes in base64`)
   return Uint32Array.from({ length: digestWords }, (_, index) => bytes.readUInt32LE(index * 4))
 }
 
