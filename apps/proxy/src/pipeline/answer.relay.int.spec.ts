@@ -36,13 +36,15 @@ async function recorded(): Promise<void> {
 
 test('the chunk that completes a known length waits for the event, and nothing before it does', async () => {
   traffic.holdEvents()
+  let end = (): void => {}
   upstreamDoes((_request, response) => {
     response.writeHead(200, { 'content-length': '10' })
     response.write('12345')
-    setTimeout(() => response.end('67890'), 20)
+    end = () => void response.end('67890')
   })
   get()
   await client.until('12345')
+  end()
   await recorded()
   expect(client.text()).not.toContain('67890')
   traffic.writeHeld()
