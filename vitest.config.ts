@@ -16,6 +16,7 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,libs}/*/src/**/*.spec.ts'],
           exclude: ['**/*.int.spec.ts'],
+          isolate: false,
           // Property tests on a busy machine.
           testTimeout: 30_000,
         },
@@ -25,6 +26,7 @@ export default defineConfig({
         test: {
           name: 'int',
           include: ['{apps,libs}/*/src/**/*.int.spec.ts'],
+          isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },
