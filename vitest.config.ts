@@ -9,6 +9,8 @@ export default defineConfig({
   test: {
     // Many tests wait for servers: on two cores one at a time would leave the machine idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
+    // The files of a worker share the modules that it has loaded, which is half of the time; no test leaves anything in them.
+    isolate: false,
     projects: [
       {
         extends: true,
@@ -16,7 +18,6 @@ export default defineConfig({
           name: 'unit',
           include: ['{apps,libs}/*/src/**/*.spec.ts'],
           exclude: ['**/*.int.spec.ts'],
-          isolate: false,
           // Property tests on a busy machine.
           testTimeout: 30_000,
         },
@@ -26,7 +27,6 @@ export default defineConfig({
         test: {
           name: 'int',
           include: ['{apps,libs}/*/src/**/*.int.spec.ts'],
-          isolate: false,
           testTimeout: 30_000,
           hookTimeout: 60_000,
         },

@@ -54,8 +54,13 @@ function runTests() {
   const vitest = spawn(process.execPath, [path.join(root, 'node_modules/vitest/vitest.mjs'), ...args], {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
-    // What tests leave in the temporary folder goes away with it.
-    env: { ...programEnv(), TMPDIR: scratch, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
+    // What tests leave in the temporary folder goes away with it, and so does what processes have compiled for the next ones.
+    env: {
+      ...programEnv(),
+      TMPDIR: scratch,
+      NODE_COMPILE_CACHE: path.join(scratch, 'compiled'),
+      FORCE_COLOR: process.stdout.isTTY ? '1' : '0',
+    },
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => vitest.kill(signal))
   process.stdin.on('end', () => vitest.kill('SIGTERM')).resume()

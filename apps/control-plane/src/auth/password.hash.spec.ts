@@ -1,6 +1,5 @@
 import { argon2Sync } from 'node:crypto'
-import { beforeEach, expect, test, vi } from 'vitest'
-import { hashPassword, isOutdated, matchesHash } from './password.hash.ts'
+import { afterAll, beforeEach, expect, test, vi } from 'vitest'
 
 const derived = vi.hoisted(() => vi.fn<(memory: number, passes: number) => void>())
 vi.mock(import('node:crypto'), async (original) => {
@@ -11,6 +10,10 @@ vi.mock(import('node:crypto'), async (original) => {
   }
   return { ...crypto, argon2 }
 })
+// The module as other files have it, before and after, knows nothing of this.
+vi.resetModules()
+const { hashPassword, isOutdated, matchesHash } = await import('./password.hash.ts')
+afterAll(() => void vi.resetModules())
 beforeEach(() => {
   derived.mockClear()
 })

@@ -1,5 +1,4 @@
-import { expect, test, vi } from 'vitest'
-import { Passwords } from './passwords.ts'
+import { afterAll, expect, test, vi } from 'vitest'
 
 const hashing = vi.hoisted(() => ({ running: 0, runningMax: 0, finish: [] as (() => void)[] }))
 vi.mock(import('./password.hash.ts'), async (original) => ({
@@ -12,6 +11,10 @@ vi.mock(import('./password.hash.ts'), async (original) => ({
     return `hash of ${password}`
   },
 }))
+// The module as other files have it, before and after, knows nothing of this.
+vi.resetModules()
+const { Passwords } = await import('./passwords.ts')
+afterAll(() => void vi.resetModules())
 
 test('two are hashed at once, a hundred wait in the order in which they came, the rest is told to come back', async () => {
   const passwords = new Passwords()
