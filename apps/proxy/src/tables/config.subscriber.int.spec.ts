@@ -278,6 +278,25 @@ test('while a snapshot is loaded, keys that are revoked or deleted end in the ol
   expect(states()).toEqual(['key_revoked', 'none', null, null])
 })
 
+test('a key that is revoked by the very change in front of which others are missing ends at once, one of another epoch’s does not', async () => {
+  const [revoked, kept] = [aCustomer(), aCustomer()]
+  feed.putSnapshot([...items, ...revoked.items, ...kept.items])
+  await subscribe()
+  const stateOf = (clear: string) => live.current!.keys.ended(live.current!.keys.find(clear), Date.now())
+  const ending = (of: typeof kept) => put('key', { ...of.key.config, revokedAtMs: 1 } as { id: string })
+  const message = { v: 1, part: 0, parts: 1, atMs: 0 } as const
+  // What is left of a history that ended with a restore: the database has these keys.
+  const follows = feed.follows.length
+  feed.send({ ...message, epoch: 'epoch-0', revision: 8, items: [] })
+  feed.send({ ...message, epoch: 'epoch-0', revision: 9, items: [ending(kept)] })
+  await waitFor(() => feed.follows.length > follows)
+  expect(stateOf(kept.key.clear)).toBeNull()
+
+  feed.send({ ...message, epoch: feed.epoch, revision: 3, items: [ending(revoked)] })
+  expect(stateOf(revoked.key.clear)).toBe('key_revoked')
+  await waitFor(() => live.problem)
+})
+
 test('a snapshot that is newer than the changes that come is loaded', async () => {
   feed.putSnapshot(items)
   await subscribe()

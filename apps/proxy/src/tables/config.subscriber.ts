@@ -57,6 +57,8 @@ export class ConfigSubscriber implements Closeable {
   /** Only the handlers of the newest follow count. */
   #follow = 0
   #syncing: Promise<void> | null = null
+  /** Of the snapshot that is being built. */
+  #loadingEpoch: string | null = null
   /** Epochs whose last messages still lie in the stream. */
   readonly #staleEpochs = new Set<string>()
   /** A gap that no snapshot bridges yet. */
@@ -112,6 +114,7 @@ export class ConfigSubscriber implements Closeable {
   /** Builds the snapshot aside and goes live with it. @throws when it is not usable; everything stays as it was then. */
   async #load({ pointer, body }: Snapshot, isFromFeed: boolean): Promise<void> {
     const { sealer, reach = null, live, log } = this.#options
+    this.#loadingEpoch = pointer.epoch
     await this.#copier.finished()
     const copy = isFromFeed ? await this.#copier.begin(pointer) : null
     try {
@@ -188,6 +191,7 @@ export class ConfigSubscriber implements Closeable {
     if (message.revision <= intake.seen) return
     if (message.revision > intake.seen + 1) {
       if (!this.#isWaiting) this.#sync(`a gap between revisions ${intake.seen} and ${message.revision}`)
+      this.#endKeys(message)
       return
     }
     if (!intake.take(message) || !this.#isWaiting) return
@@ -196,10 +200,15 @@ export class ConfigSubscriber implements Closeable {
     void this.#resume().catch((error: unknown) => this.#report('the configuration feed cannot be followed', error))
   }
 
-  /** What cannot wait for a snapshot that is being built: the message comes again when that is live. */
-  #endKeys({ items }: ChangeMessage): void {
-    if (this.#syncing === null) return
-    for (const item of items) this.#intake?.state.endKey(item)
+  /**
+   * What cannot wait for a snapshot that is being built: the message comes again when that is live. Another epoch counts when
+   * its snapshot is being built: one that lies behind a restore has ended keys that the database has.
+   */
+  #endKeys({ epoch, revision, items }: ChangeMessage): void {
+    const intake = this.#intake
+    if (this.#syncing === null || intake === null) return
+    if (epoch === intake.state.epoch ? revision <= intake.seen : epoch !== this.#loadingEpoch) return
+    for (const item of items) intake.state.endKey(item)
   }
 
   #onSnapshot(pointer: SnapshotPointer): void {
