@@ -85,8 +85,8 @@ export class Exchange {
   readonly tables: Tables | null
   /** Null unless it is sampled. */
   trace: RequestTrace | null = null
-  /** In place of the client's, whose word on sampling does not count; null: the client's goes on. */
-  unsampledTraceparent: string | null = null
+  /** Of one that is not sampled: in place of the client's, empty for none; null: the client's goes on. */
+  ownTraceparent: string | null = null
   /** The client waits for "100 Continue" before it sends the body. */
   awaitsContinue = false
 

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import {
   createLogger,
   currentTracing,
@@ -129,6 +130,21 @@ test.each(['parentbased_traceidratio', 'traceidratio'])(
     expect(collector.spans.map((span) => span.traceId)).toEqual([traceId, traceId])
   },
 )
+
+test('two that are sent as one force no upstream’s sampler either', async () => {
+  await start({ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0' }, routed(), [])
+  // Some take the first, some the last.
+  const headers = ['x-api-key', customer.key.clear, 'traceparent', sampled, 'traceparent', sampled]
+  const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+  request(`${traffic.url}/api/a`, { headers: ['host', 'a', ...headers] }, (answer) =>
+    answer.resume().on('end', resolve),
+  )
+    .on('error', reject)
+    .end()
+  await promise
+  expect(upstream.requests).toHaveLength(1)
+  expect(forwarded('traceparent')).toBeUndefined()
+})
 
 test('refusals and failures are told with their code; the call that was not made has no span', async () => {
   await start()

@@ -50,7 +50,10 @@ export class RequestTracer {
     private readonly believed: TrustedProxies,
   ) {}
 
-  /** Null where the request is not sampled: then a client's `traceparent` goes on as it came, or as not sampled. */
+  /**
+   * Null where the request is not sampled: then a client's `traceparent` goes on as it came, as not sampled, or, where it is not
+   * usable, not at all.
+   */
   begin(exchange: Exchange): RequestTrace | null {
     const header = exchange.clientHeaders['traceparent'] as string | undefined
     const parent: TraceParent | null = header === undefined ? null : parseTraceparent(header)
@@ -58,10 +61,12 @@ export class RequestTracer {
     const isBelieved = parent !== null && this.believed.has(exchange.clientAddress)
     // Not by a stranger's trace id either: whoever chooses it could choose one that every sampler takes.
     if (!tracing.samples(isBelieved ? parent : null)) {
-      if (parent?.isSampled === true && !isBelieved) {
+      // Two of them are not usable here; an upstream may take the first.
+      if (header !== undefined && parent === null) exchange.ownTraceparent = ''
+      else if (parent?.isSampled === true && !isBelieved) {
         // Who changes the flag says so in its own name (W3C Trace Context §3.4).
         const { traceId } = parent
-        exchange.unsampledTraceparent = traceparentOf({ traceId, spanId: tracing.newSpanId(), isSampled: false })
+        exchange.ownTraceparent = traceparentOf({ traceId, spanId: tracing.newSpanId(), isSampled: false })
       }
       return null
     }

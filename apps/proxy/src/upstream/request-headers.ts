@@ -53,6 +53,7 @@ function kindOf(name: string): number {
 export function upstreamRequestHeaders(exchange: Exchange): string[] {
   const { request, owner, connection, upstream, trace } = exchange
   const { rawHeaders } = request
+  const ownTraceparent = trace?.traceparent ?? exchange.ownTraceparent
   const named = connectionNames(request.headers.connection)
   const credential = upstream!.credential
   let headers: string[] = []
@@ -80,12 +81,12 @@ export function upstreamRequestHeaders(exchange: Exchange): string[] {
       else headers.push(name, value)
     } else if (kind < TRACEPARENT || (kind === TRACESTATE && trace?.parentSpanId !== null)) {
       headers.push(name, value)
-    } else if (kind === TRACEPARENT && trace === null) {
-      headers.push(name, exchange.unsampledTraceparent ?? value)
+    } else if (kind === TRACEPARENT && ownTraceparent === null) {
+      headers.push(name, value)
     }
   }
   // Before the transforms, which may take it away.
-  if (trace !== null) headers.push('traceparent', trace.traceparent)
+  if (ownTraceparent) headers.push('traceparent', ownTraceparent)
 
   const { requestTransform, responseTransform } = exchange.match!.route
   if (requestTransform !== null || responseTransform !== null) headers = changedRequestHeaders(exchange, headers)
