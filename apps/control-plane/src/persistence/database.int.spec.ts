@@ -1,4 +1,6 @@
+import type { Socket } from 'node:net'
 import { createTestDatabase, type TestDatabase } from '@apigate/testing'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Database, databaseProblem, type DatabaseProblem } from './index.ts'
 
@@ -52,6 +54,15 @@ test('a statement that waits for too long is cancelled, and its transaction is g
   )
   expect(rows).toEqual([])
   expect(await database.prisma.plan.findUnique({ where: { id: 'plan_late' } })).toBeNull()
+})
+
+test('a connection that breaks while somebody has it ends no process', async () => {
+  const client = (await database.pool.connect()) as pg.PoolClient & { connection: { stream: Socket } }
+  const ended = new Promise((resolve) => void client.once('end', resolve))
+  client.connection.stream.destroy(new Error('connection reset'))
+  await ended
+  client.release(true)
+  expect((await database.pool.query('SELECT 1 AS n')).rows).toEqual([{ n: 1 }])
 })
 
 test('a database that is away is unavailable, by whichever way it is asked', async () => {

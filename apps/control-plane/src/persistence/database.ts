@@ -32,8 +32,10 @@ export class Database implements OnModuleDestroy {
       onConnect: (client) =>
         client.query(`SET statement_timeout = ${statementMsMax}; SET work_mem = '16MB'; SET timezone = 'UTC'`),
     })
-    // A broken idle connection is replaced by the pool; without a listener it would end the process.
+    // A broken idle connection is replaced by the pool; without a listener it would end the process. So would one that breaks
+    // while somebody has it, who hears of it by the query.
     this.pool.on('error', () => {})
+    this.pool.on('connect', (client) => void client.on('error', () => {}))
     if (currentTracing() !== null) {
       traceQueries(this.pool, databaseUrl)
       tracePrisma()

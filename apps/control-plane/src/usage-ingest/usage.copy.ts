@@ -61,9 +61,11 @@ async function copyFresh({ pool }: Database, group: readonly UsageBatch[]): Prom
 
 async function copy(client: PoolClient, texts: readonly string[]): Promise<void> {
   const stream = client.query(copyFrom(copyStatement))
-  for (const text of texts) stream.write(text)
+  const end = finished(stream)
+  // One after the other: what still waits in the stream when the server refuses ends the process, when the socket has room again.
+  for (const text of texts) await Promise.race([end, new Promise((written) => void stream.write(text, written))])
   stream.end()
-  await finished(stream)
+  await end
 }
 
 /** Worker, epoch, first and last, as a list of each. */

@@ -1,6 +1,6 @@
 import type { UsageBatch, UsageEvent } from '@apigate/contracts'
 import { RefusedBatchError } from '@apigate/platform'
-import { aUsageBatch, aUsageEvent, createTestDatabase, usageEpoch, type TestDatabase } from '@apigate/testing'
+import { aUsageBatch, aUsageEvent, createTestDatabase, usageEpoch, waitFor, type TestDatabase } from '@apigate/testing'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Database } from '../persistence/index.ts'
@@ -254,7 +254,41 @@ describe('by copy', () => {
     expect(await copiedOf(aUsageBatch(events(20, 29))), 'by the id alone').toEqual([])
     expect(await rows(disagreements)).toEqual([])
   })
+
+  test('a refusal while much is still to be sent ends nothing but the copy', async () => {
+    await ledger.write(aUsageBatch(events(1, 1)))
+    await database.pool.query('TRUNCATE usage_marks')
+    const path = `/${'x'.repeat(4_000)}`
+    const large = range(0, 9).map((n) => aUsageBatch(events(n * 1000 + 2, n * 1000 + 1001, { path })))
+    expect(await copiedOf(aUsageBatch(events(1, 1)), ...large)).toEqual([])
+    expect(await copiedOf(aUsageBatch(events(2, 3)))).toEqual([2])
+  })
 })
+
+describe.each(['statement', 'copy'])('two that write the same sums by %s', (way) => {
+  // In the order in which they are written.
+  const tables = ['usage_hourly', 'usage_daily', 'usage_periods', 'usage_marks']
+
+  test.each(tables)('meet in one order and so never lock each other out: %s', async (held) => {
+    const written = way === 'copy' ? copying : ledger
+    await written.write(aUsageBatch(events(1, 3)))
+    const holder = await database.pool.connect()
+    await holder.query(`BEGIN; SELECT 1 FROM ${held} FOR UPDATE`)
+    const writing = written.write(aUsageBatch(events(4, 6)))
+    await waitFor(async () => (await rows(waiting)).length === 1)
+    const locked: string[] = []
+    for (const table of tables) {
+      const free = await rows(`SELECT 1 FROM ${table} FOR UPDATE SKIP LOCKED`)
+      if (free.length === 0) locked.push(table)
+    }
+    await holder.query('ROLLBACK')
+    holder.release()
+    await writing
+    expect(locked).toEqual(tables.slice(0, tables.indexOf(held) + 1))
+  })
+})
+
+const waiting = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
 
 describe('a batch that cannot be true is refused whole', () => {
   const cases: Record<string, UsageBatch> = {

@@ -1,5 +1,5 @@
 import { usageBounds } from '@apigate/contracts'
-import { hoursOfInserted, sumsOfHours } from './usage.sums.sql.ts'
+import { afterSums, hoursOfInserted, sumsOfHours } from './usage.sums.sql.ts'
 
 /** Between the rows of two batches; no row holds a control character. */
 export const rowsSeparator = '\u001e'
@@ -58,8 +58,8 @@ WITH texts AS MATERIALIZED (
 ), ${hoursOfInserted}, ${sumsOfHours}, mark AS (
   INSERT INTO usage_marks AS held (worker, epoch, seen)
   SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM soundness
-  -- Behind the events: who writes others of this worker would wait for the row from here to the end.
-  WHERE is_sound AND (SELECT count(*) FROM inserted) >= 0
+  -- Behind all of it: who writes others of this worker would wait for the row from here to the end.
+  WHERE is_sound AND ${afterSums}
   GROUP BY 1, 2 ORDER BY 1, 2
   ON CONFLICT (worker, epoch) DO UPDATE SET seen = held.seen + excluded.seen, updated_at = now()
   RETURNING worker, epoch, seen
@@ -106,7 +106,9 @@ WITH hours AS MATERIALIZED (
     AS given(worker, epoch, first, last, n)
 ), ${sumsOfHours}, mark AS (
   INSERT INTO usage_marks AS held (worker, epoch, seen)
-  SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM given GROUP BY 1, 2 ORDER BY 1, 2
+  SELECT worker, epoch, range_agg(int8range(first, last, '[]')) FROM given
+  WHERE ${afterSums}
+  GROUP BY 1, 2 ORDER BY 1, 2
   ON CONFLICT (worker, epoch) DO UPDATE SET seen = held.seen + excluded.seen, updated_at = now()
   RETURNING worker, epoch, seen
 )

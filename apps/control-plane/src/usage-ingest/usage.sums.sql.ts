@@ -24,8 +24,8 @@ export const hoursOfInserted = `hours AS MATERIALIZED (
  * The parts of a statement that add its part `hours` to the hours, the days, the months of owners and the last use of keys. The
  * part `periods` has a row for each owner's month, with `is_to_raise`.
  *
- * Deadlocks: rows are written in key order, and the parts of a statement run in one order in every session; so two
- * batches meet in the same order.
+ * Deadlocks: rows are written in key order, and each part waits for the one before, as the server would else run them in an
+ * order that depends on its plan; so two batches meet in the same order. A part behind them has `afterSums`.
  */
 export const sumsOfHours = `hourly AS (
   INSERT INTO usage_hourly AS held (
@@ -38,6 +38,7 @@ export const sumsOfHours = `hourly AS (
     requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
     request_bytes = held.request_bytes + excluded.request_bytes,
     response_bytes = held.response_bytes + excluded.response_bytes
+  RETURNING 1
 ), daily AS (
   INSERT INTO usage_daily AS held (
     day, user_id, group_id, api_key_id, route_id, status_class, requests, metered_units, request_bytes, response_bytes)
@@ -45,12 +46,14 @@ export const sumsOfHours = `hourly AS (
     (hour AT TIME ZONE 'UTC')::date, user_id, group_id, api_key_id, route_id, status_class, sum(requests),
     sum(metered_units), sum(request_bytes), sum(response_bytes)
   FROM hours
+  WHERE (SELECT count(*) FROM hourly) >= 0
   GROUP BY 1, 2, 3, 4, 5, 6
   ORDER BY 1, 2, 3, 4, 5, 6
   ON CONFLICT (day, user_id, group_id, api_key_id, route_id, status_class) DO UPDATE SET
     requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
     request_bytes = held.request_bytes + excluded.request_bytes,
     response_bytes = held.response_bytes + excluded.response_bytes
+  RETURNING 1
 ), owners AS MATERIALIZED (
   SELECT counted.*, coalesce(plans.requests_per_month, 0) AS quota
   FROM (
@@ -71,6 +74,7 @@ export const sumsOfHours = `hourly AS (
     owner_id, period, requests, metered_units, quota, ${overage('metered_units', 'quota')},
     ${threshold('metered_units', 'quota')}
   FROM owners
+  WHERE (SELECT count(*) FROM daily) >= 0
   ORDER BY 1, 2
   ON CONFLICT (owner_id, period) DO UPDATE SET
     requests = held.requests + excluded.requests, metered_units = held.metered_units + excluded.metered_units,
@@ -87,9 +91,14 @@ export const sumsOfHours = `hourly AS (
     SELECT api_key_id, least(max(last_used), now()) AS last_used FROM hours WHERE api_key_id <> '' GROUP BY 1
   ) AS used
   JOIN api_keys ON api_keys.id = used.api_key_id
-  WHERE api_keys.last_used IS NULL OR api_keys.last_used < used.last_used - interval '1 minute'
+  WHERE (SELECT count(*) FROM periods) >= 0
+    AND (api_keys.last_used IS NULL OR api_keys.last_used < used.last_used - interval '1 minute')
   ORDER BY api_keys.id
   FOR NO KEY UPDATE OF api_keys
 ), touched_keys AS (
   UPDATE api_keys SET last_used = stale_keys.last_used FROM stale_keys WHERE api_keys.id = stale_keys.id
+  RETURNING 1
 )`
+
+/** The condition of a part that runs behind those. Both: where nothing is to be touched, the server need not ask what is stale. */
+export const afterSums = '(SELECT count(*) FROM periods) >= 0 AND (SELECT count(*) FROM touched_keys) >= 0'
