@@ -249,6 +249,22 @@ describe('with a store elsewhere', () => {
     expect(await later).toMatchObject({ admitted: true })
   })
 
+  test('who still waits when the store is closed is decided by the worker alone', async () => {
+    const ended = new AbortController()
+    const closed = (): Promise<never> =>
+      new Promise((_, reject) => void setImmediate(reject, new Error('the connection is closed')))
+    store.exchange = () => new Promise((_, reject) => ended.signal.addEventListener('abort', reject))
+    store.close = () => {
+      store.exchange = closed
+      ended.abort()
+      return Promise.resolve()
+    }
+    const plan = aPlan({ rateLimitPerMinute: 60, requestsPerMonth: 10 })
+    const [reservation, decision] = [limits.reserve(of(plan)), limits.takeToken(of(plan))]
+    await limits.close()
+    expect(await Promise.all([reservation, decision])).toMatchObject([{ admitted: true }, { admitted: true }])
+  })
+
   const goAway = async (plan: PlanConfig): Promise<void> => {
     store.isBroken = true
     await limits.takeToken(of(plan, 'key_of_the_outage'))

@@ -40,7 +40,9 @@ export class StoreBreaker {
       return answer
     } catch (error) {
       this.failures += 1
-      if (!this.isAway && !this.#closing.signal.aborted) void this.#waitForIt(error)
+      // Who waits would else ask a store that was closed again and again.
+      if (this.#closing.signal.aborted) this.isAway = true
+      else if (!this.isAway) void this.#waitForIt(error)
       return null
     }
   }

@@ -161,4 +161,19 @@ describe('units of a month that workers share', () => {
     expect(admitted, 'all of them on account of what the answers before it took').toBe(0)
     expect(account.used).toBe(10)
   })
+
+  test('units of a count that is lost are not given back to the next one', () => {
+    const account = new QuotaAccount(Infinity)
+    for (let n = 0, count = 0; n < 3; n++) {
+      count = exchange(account, count, 100, 1, n)
+      account.reserve(100, n)
+      account.settle(1, n)
+    }
+    const ask = account.ask(100, 0, 30_000)
+    expect(ask.give).toBeGreaterThan(0)
+    const { count, ...grant } = exchangeUnits(50, ask)
+    account.granted(ask, { count, ...grant }, 2, 30_000)
+    expect(account.used).toBe(50)
+    expect(exchangeUnits(count, account.ask(100, 0, 32_000)).count).toBe(50)
+  })
 })

@@ -134,7 +134,8 @@ export class QuotaAccount {
     if (this.#bornMs !== 0 && this.#bornMs !== bornMs) {
       const isOld = askedAtMs - this.#recent.startedAtMs >= 2 * recentMs
       const recent = isOld ? 0 : this.#recent.now + this.#recent.before
-      this.#left = Math.min(this.#left, 0) - this.running - recent
+      // Neither what this ask gave back: the new count never had it.
+      this.#left = Math.min(this.#left, 0) - Math.max(0, ask.give) - this.running - recent
     }
     this.#left += taken + leased
     if (taken + leased > 0) this.#endsAtMs = askedAtMs + leaseMs
