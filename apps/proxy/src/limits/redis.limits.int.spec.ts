@@ -107,6 +107,15 @@ describe('limits in Redis', () => {
     )
   })
 
+  test('what a worker of before had leased in shorter windows is not out for ever', async () => {
+    const atMs = Date.now() - 60_000
+    const held = `level 0 at ${atMs} window ${Math.floor((2 * atMs) / leaseWindowMs)} out 6 before 4`
+    await inRedis(config, `HSET apigate-${config.namespace}:limits:rate:usr_before:key_1 ${held}`)
+    const ask = { ...{ capacity: 10, ratePerMinute: 600, reports: [], spentAgoMs: 0 }, debt: 0, take: 20, ahead: 0 }
+    const reply = await stores[0]!.exchange({ ownerId: 'usr_before', key: { id: 'key_1', ask }, quota: null })
+    expect(reply.key?.taken).toBe(10)
+  })
+
   test('three workers that are asked for five times the limit admit it together, and no more', async () => {
     const plan = aPlan({ rateLimitPerMinute: 1_200, burst: 20, requestsPerMonth: 100_000 })
     const workers = stores.map((store) => limitsOn(store))

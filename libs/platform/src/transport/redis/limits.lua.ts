@@ -46,12 +46,14 @@ local function tokens(key, ask, isRefused)
   end
   local latest = math.max(from, now)
   local elapsed = latest - from
+  local newest = math.floor(latest / windowMs)
+  -- Numbered by a worker of before, whose windows were shorter: such a one would never be over.
+  if window > newest then window, out, before = newest, 0, 0 end
   local since = math.min(spentAgo, elapsed)
   local function refill(ms)
     level = math.max(0, math.min((capacity - out - before) * token, level + ms * rate))
   end
   refill(elapsed - since)
-  local newest = math.floor(latest / windowMs)
   for i = 7, #ask, 3 do
     local w, spent, unspent = ask[i], ask[i + 1], ask[i + 2]
     if w >= newest - 1 and (w == window or w == window - 1) then
