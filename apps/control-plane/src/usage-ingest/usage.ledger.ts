@@ -28,6 +28,8 @@ export type MeteredEvent = Pick<
   | 'request_id'
 >
 
+const deadlockDetected = '40P01'
+const attemptsMax = 5
 /**
  * SQLSTATE classes that are the data's fault: data exception, program limit exceeded. Not constraint violation: a missing
  * value or partition would be one, and what an event may not hold is asked before.
@@ -141,12 +143,15 @@ export class UsageLedger {
     })
   }
 
-  async #insertGroup(group: readonly UsageBatch[]): Promise<(Written | null)[]> {
+  async #insertGroup(group: readonly UsageBatch[], attempt = 1): Promise<(Written | null)[]> {
     let rows: IngestRow[]
     try {
       const values = [group.map((batch) => batch.rows).join(rowsSeparator), ...rangesOf(group)]
       ;({ rows } = await this.#database.pool.query<IngestRow>({ name: 'ingest-usage', text: ingestStatement, values }))
     } catch (error) {
+      // COPY writes the events of one partition after the other: it met those of another session in another order.
+      if (error instanceof DatabaseError && error.code === deadlockDetected && attempt < attemptsMax)
+        return this.#insertGroup(group, attempt + 1)
       if (!(error instanceof DatabaseError) || !dataFaultClasses.has(error.code?.slice(0, 2) ?? '')) throw error
       if (group.length === 1) return [null]
       // One of them is at fault: each by itself.
