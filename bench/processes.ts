@@ -11,6 +11,11 @@ export const measuredCore = 0
 /** Where everything goes that is not measured; the same core when there is only one. */
 export const otherCore = Number(cores) > 1 ? 1 : 0
 
+/** Puts this process, and all that it starts without another choice, on one core. */
+export function pinThis(core: number): void {
+  if (canPin) spawnSync('taskset', ['-a', '-p', '-c', String(core), String(process.pid)])
+}
+
 export interface BenchProcess {
   child: ChildProcess
   pid: number

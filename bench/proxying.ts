@@ -1,15 +1,27 @@
 import os from 'node:os'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LoadReport } from './load.ts'
-import { cpuTime, measuredCore, messageOf, startNode, type BenchProcess, type CpuTime } from './processes.ts'
+import {
+  cpuTime,
+  measuredCore,
+  messageOf,
+  otherCore,
+  pinThis,
+  startNode,
+  startPinned,
+  type BenchProcess,
+  type CpuTime,
+} from './processes.ts'
 import { scenarios, type Scale, type Scenario } from './requests.ts'
 import { startApigate, type ApigateSubject } from './subjects/apigate.ts'
 import { startInstalled } from './subjects/installed.ts'
 
 /**
  * CPU time per proxied request over 64 keep-alive connections of an APIGate worker with its whole policy on, and of plain
- * proxies, from the operating system's accounting of each process. Load, upstream and subject share one core; the rounds
- * are interleaved in random order.
+ * proxies, from the operating system's accounting of each process. Load, upstream and subject share one core, and nothing else
+ * is on it; the rounds are interleaved in random order. The other core is busy for all of them: what counts and stores usage
+ * would else slow down one subject only, as cores share caches and often more.
  */
 const connections = 64
 const setting = (name: string, preset: number): number => Number(process.env[`BENCH_${name}`] ?? preset)
@@ -24,6 +36,8 @@ const full: Scale = {
   keys: setting('KEYS', 1_000_000),
   keysUsed: setting('KEYS_USED', 1_000),
 }
+/** What a large installation has. */
+const large: Scale = { ...full, routes: setting('MANY_ROUTES', 100_000) }
 const small: Scale = { routes: 10, keys: 1_000, keysUsed: 1_000 }
 
 type Sample = CpuTime & { perSecond: number }
@@ -37,6 +51,7 @@ interface Subject {
   samples: Record<string, Sample[]>
 }
 
+pinThis(otherCore)
 const load = startNode('load.ts', [], measuredCore)
 await messageOf(load)
 
@@ -99,7 +114,7 @@ const upstream = startNode('upstream.ts', [], measuredCore)
 const upstreamPort = (await messageOf<{ ready: number }>(upstream)).ready
 const workers: ApigateSubject[] = []
 const subjects: Subject[] = []
-for (const scale of [full, small]) {
+for (const scale of [full, large, small]) {
   const worker = await startApigate(upstreamPort, scale)
   const name = `APIGate, full policy, ${scale.routes.toLocaleString('en')} routes, ${scale.keys.toLocaleString('en')} keys`
   workers.push(worker)
@@ -120,6 +135,14 @@ console.log(
   `Node ${process.versions.node}, ${os.cpus()[0]?.model.trim()}, ${os.cpus().length} cores, Linux ${os.release()}`,
 )
 console.log(`${rounds} rounds of ${requests} requests, medians (lowest–highest), CPU µs per request`)
+const neighbour =
+  otherCore === measuredCore
+    ? null
+    : startPinned(
+        ['nice', '-n', '19', process.execPath, path.resolve(import.meta.dirname, 'neighbour.ts')],
+        otherCore,
+        'inherit',
+      )
 let sent = 0
 for (const scenario of chosen) {
   const warmUp = sent === 0 ? warmUpRequests : Math.ceil(warmUpRequests / 4)
@@ -140,3 +163,4 @@ for (const worker of workers) await worker.stop()
 for (const { process } of subjects.slice(workers.length)) process.child.kill()
 upstream.child.kill()
 load.child.kill()
+neighbour?.child.kill()

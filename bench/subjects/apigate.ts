@@ -59,6 +59,8 @@ export async function startApigate(
     APIGATE_PROXY_PORT: String(port),
     APIGATE_STATUS_PORT: String(statusPort),
     APIGATE_DRAIN_SECONDS: '0',
+    // Redis shares a core with the ledger: a worker that gave it up would save itself the calls that are to be measured.
+    APIGATE_LIMITS_TIMEOUT_MS: '10000',
   }
   const jobs = startNode('../apps/control-plane/dist/main.jobs.js', [], otherCore, env)
   const worker = startNode('../apps/proxy/dist/main.js', [], measuredCore, { ...env, ...settings })
