@@ -25,8 +25,8 @@ const unknownPauseMs = 1_000
 /** For what was asked before, and for giving back. */
 const closeTimeoutMs = 500
 
-const done = Promise.resolve()
 const unlimited: RateDecision = { admitted: true, remaining: Infinity, resetAtMs: 0, retryAfterMs: 0, isAway: false }
+const done = Promise.resolve()
 const uncounted: QuotaReservation = { admitted: true, count: null, isAway: false }
 
 /**
@@ -164,14 +164,14 @@ export class LeasedLimits implements Limits, Closeable {
   #keyToLeaseAlong(request: LimitedRequest, plan: PlanConfig, nowMs: number): KeyState | null {
     if (plan.rateLimitPerMinute === 0) return null
     const key = this.#states.key(request, plan)
-    return this.#canAsk(key) && key.lease.isHalfSpent(nowMs) ? key : null
+    return this.#canAsk(key) && key.lease.isLow(nowMs, true) ? key : null
   }
 
   /** The month of a key that the store is asked for or told of. */
   #monthToTellAlong({ ownerId }: KeyState, nowMs: number): MonthState | null {
     const month = this.#states.monthOf(ownerId)
     if (month === null || !this.#canAsk(month)) return null
-    return month.account.isDue(nowMs) || month.account.isHalfSpent(month.limit, nowMs) ? month : null
+    return month.account.isDue(nowMs) || month.account.isLow(month.limit, nowMs, true) ? month : null
   }
 
   /** Null when the store must be asked. */

@@ -70,16 +70,10 @@ export class KeyLease {
     return sum
   }
 
-  /** Whether to lease more before this runs dry: a quarter is left. */
-  isLow(nowMs: number): boolean {
+  /** Whether to lease more before this runs dry: a quarter is left, or half where the store is asked for something else anyway. */
+  isLow(nowMs: number, isAskedAnyway = false): boolean {
     const demand = this.#demand.at(nowMs)
-    return demand > 0 && this.held(nowMs) * 4 <= demand && !this.isKnownEmpty(nowMs)
-  }
-
-  /** Whether to do so where the store is asked for something else anyway. */
-  isHalfSpent(nowMs: number): boolean {
-    const demand = this.#demand.at(nowMs)
-    return demand > 0 && this.held(nowMs) * 2 <= demand && !this.isKnownEmpty(nowMs)
+    return demand > 0 && this.held(nowMs) * (isAskedAnyway ? 2 : 4) <= demand && !this.isKnownEmpty(nowMs)
   }
 
   /** Whether a lease has ended and the store does not know. */

@@ -88,18 +88,11 @@ export class QuotaAccount {
     return nowMs < this.#refusedUntilMs
   }
 
-  /** Whether to lease more before this runs dry: a quarter is left. */
-  isLow(limit: number, nowMs: number): boolean {
+  /** Whether to lease more before this runs dry: a quarter is left, or half where the store is asked for something else anyway. */
+  isLow(limit: number, nowMs: number, isAskedAnyway = false): boolean {
     if (limit === Infinity || this.isKnownEmpty(nowMs)) return false
     const demand = this.#demand.at(nowMs)
-    return demand > 0 && this.#left * 4 <= demand
-  }
-
-  /** Whether to do so where the store is asked for something else anyway. */
-  isHalfSpent(limit: number, nowMs: number): boolean {
-    if (limit === Infinity || this.isKnownEmpty(nowMs)) return false
-    const demand = this.#demand.at(nowMs)
-    return demand > 0 && this.#left * 2 <= demand
+    return demand > 0 && this.#left * (isAskedAnyway ? 2 : 4) <= demand
   }
 
   /** Whether there is something to tell the store that has waited long enough. */
