@@ -49,7 +49,7 @@ export async function startRig() {
   const workers: FaultWorker[] = []
   const planId = newId('plan')
   const userId = newId('usr')
-  await database.prisma.$transaction(async (tx) => {
+  await database.transaction(async (tx) => {
     const plan = await tx.plan.create({ data: { id: planId, name: 'a plan' } })
     const user = await tx.user.create({ data: { id: userId, email: 'ada@example.com', planId } })
     await appendConfigChange(tx, [planItem(plan), userItem(user)], actor)
@@ -91,7 +91,7 @@ export async function startRig() {
     /** An admin write. */
     async makeKey(): Promise<{ id: string; clear: string; revision: number }> {
       const { config, clear } = aKey()
-      const revision = await database.prisma.$transaction(async (tx) => {
+      const revision = await database.transaction(async (tx) => {
         const digest = Buffer.from(config.digest, 'base64')
         const row = await tx.apiKey.create({ data: { id: config.id, digest, prefix: config.prefix, userId } })
         return appendConfigChange(tx, [keyItem(row)], actor)
@@ -99,7 +99,7 @@ export async function startRig() {
       return { id: config.id, clear, revision: Number(revision) }
     },
     async revokeKey(id: string): Promise<number> {
-      const revision = await database.prisma.$transaction(async (tx) => {
+      const revision = await database.transaction(async (tx) => {
         const row = await tx.apiKey.update({ where: { id }, data: { revokedAt: new Date() } })
         return appendConfigChange(tx, [keyItem(row)], actor)
       })

@@ -76,7 +76,7 @@ export class AuditedWrites {
   ): Promise<Written<T>> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.database.prisma.$transaction(
+        return await this.database.transaction(
           async (tx) => {
             const unit: UnitOfWork = { tx, effects: [] }
             const row = await work(unit)

@@ -42,8 +42,8 @@ export class Authenticator {
     const now = new Date()
     if (key.revokedAt !== null) throw unauthorized('this API key was revoked', header)
     if (key.expiresAt !== null && key.expiresAt <= now) throw unauthorized('this API key has expired', header)
-    const owner = key.user ?? key.group
-    if (owner !== null && owner.status !== 'active') throw forbidden('the owner of this API key is not active')
+    if (key.ownerStatus !== null && key.ownerStatus !== 'active')
+      throw forbidden('the owner of this API key is not active')
     const scopes: readonly string[] = scopesFor(request)
     if (!key.scopes.some((scope) => scopes.includes(scope)))
       throw forbidden(`this takes a key with the scope ${scopes[0]}`)

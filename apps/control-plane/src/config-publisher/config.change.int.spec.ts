@@ -22,7 +22,7 @@ afterAll(async () => {
 
 test('revisions are gapless and distinct under concurrent writes, and a rolled back write takes none', async () => {
   const attempts = Array.from({ length: 50 }, (_, index) =>
-    database.prisma.$transaction(
+    database.transaction(
       async (tx) => {
         const revision = await appendConfigChange(tx, [item], actor)
         if (index % 5 === 0) throw new Error('the caller gives up')
@@ -42,7 +42,7 @@ test('revisions are gapless and distinct under concurrent writes, and a rolled b
 })
 
 test('the change is stored as it was given', async () => {
-  const revision = await database.prisma.$transaction((tx) => appendConfigChange(tx, [item], actor))
+  const revision = await database.transaction((tx) => appendConfigChange(tx, [item], actor))
   const row = await database.prisma.configChange.findUniqueOrThrow({ where: { revision } })
   const head = await database.prisma.configHead.findUniqueOrThrow({ where: { id: 1 } })
   expect(row).toMatchObject({

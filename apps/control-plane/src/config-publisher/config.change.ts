@@ -2,7 +2,7 @@ import { channels } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
 import { ApiError } from '@apigate/errors'
 import { currentTraceparent, itemBytesMax } from '@apigate/platform'
-import type { Prisma } from '../persistence/generated/client.ts'
+import { runPrepared, type Transaction } from '../persistence/index.ts'
 
 /** Who caused a change. */
 export interface ChangeActor {
@@ -27,31 +27,33 @@ function isVersioned(kind: ConfigItem['kind']): kind is VersionedKind {
  * @returns the change's revision.
  * @throws ApiError 413 for an item that would not fit into a message to the workers.
  */
-export async function appendConfigChange(
-  tx: Prisma.TransactionClient,
-  items: ConfigItem[],
-  actor: ChangeActor,
-): Promise<bigint> {
+export async function appendConfigChange(tx: Transaction, items: ConfigItem[], actor: ChangeActor): Promise<bigint> {
   const json = JSON.stringify(items)
   // A list that is shorter has no item that is longer.
   if (json.length > itemBytesMax / bytesPerCharacterMax) items.forEach(mustFit)
-  const [change] = await tx.$queryRaw<{ revision: bigint }[]>`
-    WITH head AS (
+  const touched = JSON.stringify(countByKind(items))
+  const { type, id, requestId } = actor
+  const values = [json, type, id, requestId, currentTraceparent(), touched, channels.configChange]
+  const [change] = await runPrepared<{ revision: string }>(tx, appendStatement, values)
+  if (change === undefined) throw new Error('config_head has no row: the database is not migrated')
+  const revision = BigInt(change.revision)
+  await keepVersions(tx, revision, items)
+  return revision
+}
+
+const appendStatement = {
+  name: 'append-config-change',
+  text: `WITH head AS (
       UPDATE config_head SET revision = revision + 1 RETURNING epoch, revision
     ), change AS (
       INSERT INTO config_changes (revision, epoch, items, actor_type, actor_id, request_id, traceparent)
-      SELECT revision, epoch, ${json}::jsonb, ${actor.type}, ${actor.id}, ${actor.requestId}, ${currentTraceparent()}
-      FROM head
+      SELECT revision, epoch, $1::jsonb, $2, $3, $4, $5 FROM head
       RETURNING revision
     ), history AS (
       INSERT INTO config_revisions (id, revision, actor_type, actor_id, request_id, touched)
-      SELECT revision::text, revision, ${actor.type}, ${actor.id}, ${actor.requestId},
-        ${JSON.stringify(countByKind(items))}::jsonb FROM head
+      SELECT revision::text, revision, $2, $3, $4, $6::jsonb FROM head
     )
-    SELECT revision, pg_notify(${channels.configChange}, revision::text)::text FROM change`
-  if (change === undefined) throw new Error('config_head has no row: the database is not migrated')
-  await keepVersions(tx, change.revision, items)
-  return change.revision
+    SELECT revision, pg_notify($7, revision::text)::text FROM change`,
 }
 
 /** Of UTF-8, to a character as JavaScript counts. */
@@ -67,19 +69,23 @@ function mustFit(item: ConfigItem): void {
 }
 
 /** Keeps what a rollback brings back; keys and users are never brought back to life. */
-async function keepVersions(tx: Prisma.TransactionClient, revision: bigint, items: ConfigItem[]): Promise<void> {
+async function keepVersions(tx: Transaction, revision: bigint, items: ConfigItem[]): Promise<void> {
   const touched = items.flatMap((item) =>
     isVersioned(item.kind) ? [{ kind: item.kind, id: item.op === 'put' ? item.value.id : item.id }] : [],
   )
   if (touched.length === 0) return
-  await tx.$executeRaw`
-    INSERT INTO config_versions (kind, target_id, revision, "row")
-    SELECT t.kind, t.id, ${revision}::bigint, CASE t.kind
+  await runPrepared(tx, keepStatement, [revision, JSON.stringify(touched)])
+}
+
+const keepStatement = {
+  name: 'keep-config-versions',
+  text: `INSERT INTO config_versions (kind, target_id, revision, "row")
+    SELECT t.kind, t.id, $1::bigint, CASE t.kind
       WHEN 'plan' THEN (SELECT to_jsonb(p) FROM plans p WHERE p.id = t.id)
       WHEN 'upstream' THEN (SELECT to_jsonb(u) FROM upstreams u WHERE u.id = t.id)
       WHEN 'route' THEN (SELECT to_jsonb(r) FROM routes r WHERE r.id = t.id)
     END
-    FROM (SELECT DISTINCT kind, id FROM jsonb_to_recordset(${JSON.stringify(touched)}::jsonb) AS x(kind text, id text)) t`
+    FROM (SELECT DISTINCT kind, id FROM jsonb_to_recordset($2::jsonb) AS x(kind text, id text)) t`,
 }
 
 function countByKind(items: ConfigItem[]): Record<string, number> {

@@ -101,9 +101,9 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     this.#builder.forget()
     const stop = AbortSignal.any([this.#closing.signal, session.ended])
     while (!stop.aborted) {
-      const woken = wakeUp(session, stop)
+      const woken = session.noteChanges(stop)
       try {
-        await this.#publish(stop)
+        await this.#publish(session, stop)
         this.state.problem = null
       } catch (error) {
         this.#failed(error)
@@ -122,22 +122,24 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     this.#feedCheckedMs = -Infinity
   }
 
-  async #publish(stop: AbortSignal): Promise<void> {
+  async #publish(session: PublisherSession, stop: AbortSignal): Promise<void> {
     if (performance.now() - this.#feedCheckedMs > feedCheckEveryMs) await this.#checkFeed()
     while (!stop.aborted) {
-      const sent = await this.#publishSome(stop)
+      const sent = await this.#publishSome(session, stop)
       this.#snapshotIfDue()
       if (!sent) return
     }
   }
 
   /** @returns whether there may be more. */
-  async #publishSome(stop: AbortSignal): Promise<boolean> {
+  async #publishSome(session: PublisherSession, stop: AbortSignal): Promise<boolean> {
     const from = this.state.position
     if (from === null) return false
     let at: FeedPosition = from
-    // Reading changes costs PostgreSQL many times what this does, and most of the time there are none.
-    if ((await readHead(this.database.pool)).revision === from.revision) return false
+    // A NOTIFY has told of them; without one this is cheaper than to read changes, of which there are none.
+    const told = session.toldRevision
+    const committed = told > from.revision ? told : (await readHead(this.database.pool)).revision
+    if (committed === from.revision) return false
     const changes = await readChanges(this.database.pool, from.revision)
     for (const change of changes) {
       if (stop.aborted) return false
@@ -151,7 +153,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
       at = { epoch: change.epoch, revision: change.revision }
       this.state.position = at
     }
-    return changes.length > 0
+    return changes.length > 0 && at.revision < committed
   }
 
   async #checkFeed(): Promise<void> {
@@ -228,11 +230,4 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     if (problem !== this.state.problem) this.log.warn({ err: error }, 'cannot publish configuration; trying again')
     this.state.problem = problem
   }
-}
-
-/** Begins to note changes at once; the returned function waits for the first since then, the time, or the stop. */
-function wakeUp(session: PublisherSession, stop: AbortSignal): (waitMs: number) => Promise<void> {
-  const woken = new AbortController()
-  session.onChange = () => woken.abort()
-  return (waitMs) => delay(waitMs, undefined, { signal: AbortSignal.any([stop, woken.signal]) }).catch(() => {})
 }

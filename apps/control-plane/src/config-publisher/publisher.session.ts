@@ -12,8 +12,9 @@ const lockKey = 4_150_191_644n
 export class PublisherSession {
   readonly #client: pg.Client
   readonly #ended = new AbortController()
-  /** Called at each change that is committed. */
-  onChange: () => void = () => {}
+  #onChange: () => void = () => {}
+  /** The newest revision that NOTIFY has told of, 0 before the first. */
+  toldRevision = 0
 
   constructor(databaseUrl: string) {
     this.#client = new pg.Client({
@@ -25,7 +26,10 @@ export class PublisherSession {
     })
     this.#client.on('error', () => this.#ended.abort())
     this.#client.on('end', () => this.#ended.abort())
-    this.#client.on('notification', () => this.onChange())
+    this.#client.on('notification', ({ payload }) => {
+      this.toldRevision = Math.max(this.toldRevision, Number(payload) || 0)
+      this.#onChange()
+    })
   }
 
   /** Aborts when the connection, and so the lock, is lost. */
@@ -59,6 +63,21 @@ export class PublisherSession {
       await delay(everyMs, undefined, { signal: stop }).catch(() => {})
     }
     return false
+  }
+
+  /** Begins to note changes at once; the returned function waits for the first since then, the time, or the stop. */
+  noteChanges(stop: AbortSignal): (waitMs: number) => Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const wake = (): void => resolve()
+    this.#onChange = wake
+    return async (waitMs) => {
+      const timer = setTimeout(wake, waitMs)
+      stop.addEventListener('abort', wake)
+      if (stop.aborted) wake()
+      await promise
+      stop.removeEventListener('abort', wake)
+      clearTimeout(timer)
+    }
   }
 
   async close(): Promise<void> {

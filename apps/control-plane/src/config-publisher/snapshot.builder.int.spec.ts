@@ -36,21 +36,21 @@ const memberCount = ({ body }: BuiltSnapshot): number =>
   Buffer.from(body).toString('latin1').split('\x1f\x8b\x08').length - 1
 
 async function makeUser(id: string): Promise<void> {
-  await database.prisma.$transaction(async (tx) => {
+  await database.transaction(async (tx) => {
     const user = await tx.user.create({ data: { id, email: `${id}@example.com`, planId } })
     await appendConfigChange(tx, [userItem(user)], actor)
   })
 }
 
 async function suspendUser(id: string): Promise<void> {
-  await database.prisma.$transaction(async (tx) => {
+  await database.transaction(async (tx) => {
     const user = await tx.user.update({ where: { id }, data: { status: 'suspended' } })
     await appendConfigChange(tx, [userItem(user)], actor)
   })
 }
 
 async function deleteUser(id: string): Promise<void> {
-  await database.prisma.$transaction(async (tx) => {
+  await database.transaction(async (tx) => {
     await tx.user.delete({ where: { id } })
     await appendConfigChange(tx, [{ kind: 'user', op: 'delete', id }], actor)
   })
@@ -70,7 +70,7 @@ test('a snapshot after changes holds what one from nothing holds, wherever rows 
   for (const [n, place] of places.entries()) await makeUser(`${userIds[place]!.slice(0, -1)}${1 + n}`)
   await makeUser('usr_-before-all')
   await makeUser('usr_~behind-all')
-  await database.prisma.$transaction(async (tx) => {
+  await database.transaction(async (tx) => {
     const data = { id: newId('key'), prefix: 'ak_012345678', digest: randomBytes(32), userId: userIds[0]! }
     await appendConfigChange(tx, [keyItem(await tx.apiKey.create({ data }))], actor)
   })

@@ -14,7 +14,7 @@ export class HousekeepingRepository {
    * @returns how many; as many as the limit means that there may be more.
    */
   async noteExpiredKeys(now: Date, limit: number): Promise<number> {
-    return this.database.prisma.$transaction(async (tx) => {
+    return this.database.transaction(async (tx) => {
       const due = await tx.$queryRaw<{ id: string }[]>`
         SELECT id FROM api_keys
         WHERE expires_at <= ${now} AND expires_at IS NOT NULL AND expiry_noted_at IS DISTINCT FROM expires_at

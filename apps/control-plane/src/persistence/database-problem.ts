@@ -26,18 +26,18 @@ const unavailableMessages = /timeout exceeded when trying to connect|Connection 
  * @returns null for an error that is none of this.
  */
 export function databaseProblem(error: unknown): DatabaseProblem | null {
-  const { code = '', message = '', meta } = error as PrismaError
+  const { code = '', message = '', meta, constraint = '', table = '' } = error as PrismaError & PgError
   const cause = meta?.driverAdapterError?.cause
-  const state = cause?.originalCode ?? ''
-  const index = cause?.constraint?.index ?? ''
-  if (state === '23505') return { kind: 'unique', column: columnOf(index, cause?.table ?? '') }
+  const state = cause?.originalCode ?? code
+  const index = cause?.constraint?.index ?? constraint
+  if (state === '23505') return { kind: 'unique', column: columnOf(index, cause?.table ?? table) }
   // RESTRICT has a state of its own since PostgreSQL 18.
   if (state === '23503' || state === '23001')
     return { kind: 'reference', column: /([a-z]+_id)_fkey$/.exec(index)?.[1] ?? '' }
   if (lostCodes.test(state) || lostCodes.test(code)) return { kind: 'lost' }
   const unavailable =
     unavailableCodes.test(code) ||
-    unavailableStates.test(state || code) ||
+    unavailableStates.test(state) ||
     cause?.kind === 'DatabaseNotReachable' ||
     unavailableMessages.test(message)
   return unavailable ? { kind: 'unavailable' } : null
@@ -56,4 +56,9 @@ interface PrismaError {
       cause?: { kind?: string; originalCode?: string; table?: string; constraint?: { index?: string } }
     }
   }
+}
+
+interface PgError {
+  constraint?: string
+  table?: string
 }

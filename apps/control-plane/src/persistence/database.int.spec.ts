@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { createTestDatabase, type TestDatabase } from '@apigate/testing'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Database, databaseProblem, type DatabaseProblem } from './index.ts'
+import { Database, databaseProblem, runPrepared, type DatabaseProblem } from './index.ts'
 
 let testDatabase: TestDatabase
 let database: Database
@@ -34,6 +34,58 @@ test('a violated constraint names its column', async () => {
     ...{ kind: 'reference', column: 'plan_id' },
   })
   expect(await problemOf(plan.delete({ where: { id: 'plan_a' } }))).toEqual({ kind: 'reference', column: 'plan_id' })
+})
+
+const renamePlan = { name: 'rename-plan', text: 'UPDATE plans SET name = $2 WHERE id = $1 RETURNING name' }
+
+test('a prepared statement is part of the transaction beside what Prisma does, and is prepared once', async () => {
+  const name = async (): Promise<string> =>
+    (await database.prisma.plan.findUniqueOrThrow({ where: { id: 'plan_p' } })).name
+  await database.prisma.plan.create({ data: { id: 'plan_p', name: 'first' } })
+  const gone = database.transaction(async (tx) => {
+    await tx.plan.update({ where: { id: 'plan_p' }, data: { burst: 7 } })
+    expect(await runPrepared(tx, renamePlan, ['plan_p', 'second'])).toEqual([{ name: 'second' }])
+    expect(await tx.plan.findUnique({ where: { id: 'plan_p' } })).toMatchObject({ name: 'second', burst: 7 })
+    expect(await name()).toBe('first')
+    throw new Error('changed my mind')
+  })
+  await expect(gone).rejects.toThrow('changed my mind')
+  expect(await name()).toBe('first')
+  await database.transaction(async (tx) => {
+    await runPrepared(tx, renamePlan, ['plan_p', 'third'])
+    await runPrepared(tx, renamePlan, ['plan_p', 'fourth'])
+    const prepared = await tx.$queryRaw`SELECT name FROM pg_prepared_statements WHERE name = ${renamePlan.name}`
+    expect(prepared).toEqual([{ name: renamePlan.name }])
+  })
+  expect(await name()).toBe('fourth')
+})
+
+test('transactions at the same time have each their own connection', async () => {
+  const pidOf = { name: 'pid', text: 'SELECT pg_backend_pid() AS pid, $1::int AS n' }
+  const both = await Promise.all(
+    [1, 2, 3].map((n) =>
+      database.transaction(async (tx) => {
+        const [own] = await tx.$queryRaw<{ pid: number }[]>`SELECT pg_backend_pid() AS pid`
+        return [own?.pid, (await runPrepared<{ pid: number; n: number }>(tx, pidOf, [n]))[0]] as const
+      }),
+    ),
+  )
+  expect(both.map(([, row]) => row)).toEqual(both.map(([pid], index) => ({ pid, n: index + 1 })))
+  expect(new Set(both.map(([pid]) => pid)).size).toBe(3)
+})
+
+test('what a prepared statement violates, or waits for in vain, is told as it is of Prisma', async () => {
+  const taken = database.transaction(async (tx) => {
+    await tx.plan.create({ data: { id: 'plan_q', name: 'q' } })
+    await runPrepared(tx, renamePlan, ['plan_q', 'a'])
+  })
+  expect(await problemOf(taken)).toEqual({ kind: 'unique', column: 'name' })
+  const owner = { name: 'move-user', text: 'UPDATE users SET plan_id = $1' }
+  expect(await problemOf(database.transaction((tx) => runPrepared(tx, owner, ['plan_none'])))).toEqual({
+    ...{ kind: 'reference', column: 'plan_id' },
+  })
+  const late = { name: 'sleep', text: 'SELECT pg_sleep(10)' }
+  expect(await problemOf(database.transaction((tx) => runPrepared(tx, late, [])))).toEqual({ kind: 'unavailable' })
 })
 
 test('what is our own mistake is no problem of the database', async () => {

@@ -1,4 +1,4 @@
-import type { Transaction } from './database.ts'
+import { runPrepared, type PreparedStatement, type Transaction } from './database.ts'
 
 /** So that the event loop is not held by the JSON of a large batch. */
 const sliceRows = 500
@@ -12,24 +12,40 @@ export async function insertRows(
   table: 'api_keys' | 'audit_events',
   rows: readonly object[],
 ): Promise<void> {
-  const columns = Object.keys(rows[0] ?? {})
-    .map((field) => `"${columnOf(field)}"`)
-    .join(', ')
-  const sql = `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`
+  if (rows.length === 0) return
+  const statement = insertStatement(table, Object.keys(rows[0]!).toSorted())
   for (let from = 0; from < rows.length; from += sliceRows) {
     const slice = rows.slice(from, from + sliceRows).map(byColumn)
-    await tx.$executeRawUnsafe(sql, JSON.stringify(slice))
+    await runPrepared(tx, statement, [JSON.stringify(slice)])
   }
 }
 
-function byColumn(row: object): object {
-  return Object.fromEntries(
-    Object.entries(row).map(([field, value]: [string, unknown]) => [columnOf(field), columnValue(value)]),
-  )
+const statements = new Map<string, PreparedStatement>()
+
+function insertStatement(table: string, fields: string[]): PreparedStatement {
+  const columns = fields.map((field) => `"${columnOf(field)}"`).join(', ')
+  const text = `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM jsonb_populate_recordset(NULL::${table}, $1::jsonb)`
+  const known = statements.get(text)
+  if (known !== undefined) return known
+  const statement = { name: `insert-${table}-${statements.size}`, text }
+  statements.set(text, statement)
+  return statement
 }
 
+function byColumn(row: object): object {
+  const columns: Record<string, unknown> = {}
+  for (const [field, value] of Object.entries(row)) columns[columnOf(field)] = columnValue(value)
+  return columns
+}
+
+const columnNames = new Map<string, string>()
+
 function columnOf(field: string): string {
-  return field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  const known = columnNames.get(field)
+  if (known !== undefined) return known
+  const column = field.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+  columnNames.set(field, column)
+  return column
 }
 
 function columnValue(value: unknown): unknown {

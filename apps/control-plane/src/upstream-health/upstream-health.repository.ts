@@ -16,7 +16,7 @@ export class UpstreamHealthRepository {
 
   /** @param workers that are live. @returns whether it was news; never of an upstream that is gone or disabled. */
   async tellUnhealthy(id: string, targets: readonly ReportedTarget[], workers: number, now: Date): Promise<boolean> {
-    return this.database.prisma.$transaction(async (tx) => {
+    return this.database.transaction(async (tx) => {
       const upstream = await tx.upstream.findUnique({ where: { id, enabled: true }, select: { name: true } })
       const news = await tx.$executeRaw`
         INSERT INTO upstream_health (upstream_id, unhealthy_since)
@@ -30,7 +30,7 @@ export class UpstreamHealthRepository {
 
   /** @returns whether it was news; of an upstream that was disabled meanwhile it is forgotten and not told. */
   async tellHealthy(id: string): Promise<boolean> {
-    return this.database.prisma.$transaction(async (tx) => {
+    return this.database.transaction(async (tx) => {
       const [gone] = await tx.$queryRaw<{ name: string; enabled: boolean; unhealthySince: Date }[]>`
         DELETE FROM upstream_health USING upstreams
         WHERE upstream_id = ${id} AND upstreams.id = upstream_id

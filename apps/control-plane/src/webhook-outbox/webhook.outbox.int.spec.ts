@@ -170,7 +170,7 @@ describe('an event', () => {
     ...changes,
   })
   const append = (...events: WebhookEvent[]): Promise<void> =>
-    api.database.prisma.$transaction((tx) => appendWebhookEvents(tx, events))
+    api.database.transaction((tx) => appendWebhookEvents(tx, events))
   beforeEach(async () => {
     await subscribe('whk_1', ['key.expired', 'user.created'])
     await subscribe('whk_2', ['*'])
@@ -224,7 +224,7 @@ describe('an event', () => {
     const client = await api.database.pool.connect()
     await client.query('BEGIN')
     await appendWebhookEvents(client, [event()])
-    const disabled = api.database.prisma.$transaction(async (tx) => {
+    const disabled = api.database.transaction(async (tx) => {
       await tx.$queryRaw`SELECT 1 FROM webhooks WHERE id = 'whk_1' FOR UPDATE`
       await tx.webhook.update({ where: { id: 'whk_1' }, data: { enabled: false } })
       return tx.webhookDelivery.count({ where: { webhookId: 'whk_1' } })

@@ -1,10 +1,10 @@
-import type { Transaction } from '../persistence/index.ts'
+import { runPrepared, type Transaction } from '../persistence/index.ts'
 import type { WebhookEvent } from './webhook.event.ts'
 
 /** A transaction of Prisma, or of a client of pg. */
 export type EventTransaction =
-  | Pick<Transaction, '$executeRawUnsafe'>
-  | { query(text: string, values: unknown[]): Promise<unknown> }
+  | Transaction
+  | { query(statement: { name: string; text: string; values: unknown[] }): Promise<unknown> }
 
 /**
  * Writes events, and a delivery for each enabled webhook that wants them, as one statement of the caller's transaction: they
@@ -21,10 +21,10 @@ export async function appendWebhookEvents(tx: EventTransaction, events: readonly
     ...{ id, type, created_at: at, payload: data, webhook_id: webhookId },
   }))
   const values = [JSON.stringify(rows)]
-  await ('query' in tx ? tx.query(appendStatement, values) : tx.$executeRawUnsafe(appendStatement, ...values))
+  await ('query' in tx ? tx.query({ ...appendStatement, values }) : runPrepared(tx, appendStatement, values))
 }
 
-const appendStatement = `
+const appendText = `
 WITH raised AS MATERIALIZED (
   SELECT * FROM json_to_recordset($1::json) AS
     (id text, type text, created_at timestamptz(3), payload jsonb, webhook_id text)
@@ -49,3 +49,5 @@ SELECT
   webhook_id, event.id, event.type, event.created_at, event.created_at, event.created_at
 FROM event JOIN wanted ON wanted.event_id = event.id
 `
+
+const appendStatement = { name: 'append-webhook-events', text: appendText }

@@ -1,10 +1,26 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
-import type { ApiKey, Prisma } from '../../persistence/generated/client.ts'
-import { Database, insertRows, readPage, readRow, type Transaction } from '../../persistence/index.ts'
+import type { ApiKey } from '../../persistence/generated/client.ts'
+import { Database, insertRows, readPage, readRow, runPrepared, type Transaction } from '../../persistence/index.ts'
 import { apiKeyResource } from './api-keys.resource.ts'
 
 export type ApiKeyRow = ApiKey
+/** What changes of a key, ever. */
+type ApiKeyColumns = Partial<Pick<ApiKeyRow, 'name' | 'expiresAt' | 'expiryNotedAt' | 'revokedAt'>>
+
+const lockStatement = {
+  name: 'lock-api-key',
+  text: `SELECT id, name, prefix, digest, user_id AS "userId", group_id AS "groupId", scopes, expires_at AS "expiresAt",
+      last_used AS "lastUsed", revoked_at AS "revokedAt", expiry_noted_at AS "expiryNotedAt",
+      rotated_from_id AS "rotatedFromId", created_at AS "createdAt", updated_at AS "updatedAt"
+    FROM api_keys WHERE id = $1 FOR UPDATE`,
+}
+
+const updateStatement = {
+  name: 'update-api-key',
+  text: `UPDATE api_keys SET name = $2, expires_at = $3, expiry_noted_at = $4, revoked_at = $5, updated_at = $6
+    WHERE id = $1`,
+}
 
 @Injectable()
 export class ApiKeysRepository {
@@ -20,16 +36,20 @@ export class ApiKeysRepository {
 
   /** The row, kept from changing until the transaction ends. */
   async lock(tx: Transaction, id: string): Promise<ApiKeyRow | null> {
-    await tx.$queryRaw`SELECT 1 FROM api_keys WHERE id = ${id} FOR UPDATE`
-    return this.read(tx, id)
+    const [row] = await runPrepared<ApiKeyRow>(tx, lockStatement, [id])
+    return row ?? null
   }
 
   async insert(tx: Transaction, rows: readonly ApiKeyRow[]): Promise<void> {
     await insertRows(tx, 'api_keys', rows)
   }
 
-  async update(tx: Transaction, id: string, data: Prisma.ApiKeyUncheckedUpdateInput): Promise<ApiKeyRow> {
-    return tx.apiKey.update({ where: { id }, data })
+  /** Of a row that is locked. */
+  async update(tx: Transaction, before: ApiKeyRow, changes: ApiKeyColumns): Promise<ApiKeyRow> {
+    const row = { ...before, ...changes, updatedAt: new Date() }
+    const { id, name, expiresAt, expiryNotedAt, revokedAt, updatedAt } = row
+    await runPrepared(tx, updateStatement, [id, name, expiresAt, expiryNotedAt, revokedAt, updatedAt])
+    return row
   }
 
   async delete(tx: Transaction, id: string): Promise<void> {

@@ -104,7 +104,10 @@ export class ApiKeysService {
       if (moved && expiresAt !== null && expiresAt <= new Date()) {
         throw InputError.of('validation_error', 'expires_at', 'expires_at must lie in the future')
       }
-      const row = await this.keys.update(tx, id, { name, ...(moved && { expiresAt, expiryNotedAt: null }) })
+      const row = await this.keys.update(tx, before, {
+        ...(name !== undefined && { name }),
+        ...(moved && { expiresAt, expiryNotedAt: null }),
+      })
       return { row, audit: [auditEntry(apiKeyResource, 'update', before, row)], items: [keyItem(row)] }
     })
   }
@@ -122,7 +125,7 @@ export class ApiKeysService {
       const { before, now } = await this.lockForRotation(tx, id)
       const until = new Date(now.getTime() + overlapSeconds * 1_000)
       const sooner = before.expiresAt !== null && before.expiresAt < until ? before.expiresAt : until
-      const old = await this.keys.update(tx, id, overlapSeconds > 0 ? { expiresAt: sooner } : { revokedAt: now })
+      const old = await this.keys.update(tx, before, overlapSeconds > 0 ? { expiresAt: sooner } : { revokedAt: now })
       const { name, userId, groupId, scopes, expiresAt } = before
       const like = { name, userId, groupId, scopes, expiresAt, rotatedFromId: id }
       const row = { ...newRow(successorId, key, {}), ...like }
@@ -142,7 +145,7 @@ export class ApiKeysService {
     return this.writes.run(actor, async (tx) => {
       const before = existing(apiKeyResource, id, await this.keys.lock(tx, id))
       if (before.revokedAt !== null) return { row: before, audit: [], items: [] }
-      const row = await this.keys.update(tx, id, { revokedAt: new Date() })
+      const row = await this.keys.update(tx, before, { revokedAt: new Date() })
       return {
         row,
         audit: [auditEntry(apiKeyResource, 'revoke', before, row)],

@@ -1,10 +1,15 @@
 import { Injectable } from '@nestjs/common'
 import type { IncludeTree, ListQuery, Page } from '../../jsonapi/index.ts'
 import type { Prisma, User } from '../../persistence/generated/client.ts'
-import { Database, readPage, readRow, type Transaction } from '../../persistence/index.ts'
+import { Database, readPage, readRow, runPrepared, type Transaction } from '../../persistence/index.ts'
 import { userResource } from './users.resource.ts'
 
 export type UserRow = User
+
+const keepStatement = {
+  name: 'keep-users',
+  text: 'SELECT id FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR KEY SHARE',
+}
 
 @Injectable()
 export class UsersRepository {
@@ -27,8 +32,7 @@ export class UsersRepository {
   /** Those of the ids that users have; they stay until the transaction ends. */
   async keep(tx: Transaction, ids: readonly string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set()
-    const rows = await tx.$queryRaw<{ id: string }[]>`
-      SELECT id FROM users WHERE id = ANY (${[...new Set(ids)]}) ORDER BY id FOR KEY SHARE`
+    const rows = await runPrepared<{ id: string }>(tx, keepStatement, [[...new Set(ids)]])
     return new Set(rows.map(({ id }) => id))
   }
 

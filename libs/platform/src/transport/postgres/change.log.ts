@@ -36,8 +36,16 @@ export async function readChanges(pool: pg.Pool, after: number): Promise<ChangeM
     parts: number
     items: ChangeMessage['items']
     traceparent: string | null
-  }>(
-    `WITH next AS (
+  }>({ name: 'read-config-changes', text: readText, values: [after, partBytes, readBytes] })
+  return rows.map((row) => ({
+    ...{ v: 1, epoch: row.epoch, revision: Number(row.revision), part: row.part, parts: row.parts },
+    ...{ atMs: row.created_at.getTime(), items: row.items },
+    ...(row.traceparent !== null && { traceparent: row.traceparent }),
+  }))
+}
+
+// Prepared: to plan it takes PostgreSQL four times as long as to run it for one change.
+const readText = `WITH next AS (
        SELECT *, sum(bytes) OVER (ORDER BY revision) - bytes AS before FROM (
          SELECT revision, epoch, created_at, items, traceparent, pg_column_size(items) AS bytes
          FROM config_changes WHERE revision > $1 ORDER BY revision LIMIT 100
@@ -56,15 +64,7 @@ export async function readChanges(pool: pg.Pool, after: number): Promise<ChangeM
      )
      SELECT epoch, next.revision, created_at, coalesce(part, 0) AS part, coalesce(parts, 1) AS parts,
        coalesce(part.items, '[]') AS items, traceparent
-     FROM next LEFT JOIN part USING (revision) WHERE before < $3 ORDER BY next.revision, part`,
-    [after, partBytes, readBytes],
-  )
-  return rows.map((row) => ({
-    ...{ v: 1, epoch: row.epoch, revision: Number(row.revision), part: row.part, parts: row.parts },
-    ...{ atMs: row.created_at.getTime(), items: row.items },
-    ...(row.traceparent !== null && { traceparent: row.traceparent }),
-  }))
-}
+     FROM next LEFT JOIN part USING (revision) WHERE before < $3 ORDER BY next.revision, part`
 
 /** Forgets the changes up to a revision: workers that are behind it start from a snapshot. */
 export async function trimChanges(pool: pg.Pool, revision: number): Promise<void> {
