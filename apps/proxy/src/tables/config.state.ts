@@ -92,7 +92,7 @@ export class ConfigState {
   applyLine(bytes: Uint8Array, start: number): number {
     const { key, user } = this.#lines
     if (key.read(bytes, start)) {
-      const owner = key.ownerEnd === 0 ? noOwner : this.#owners.placeOfLine(key)
+      const owner = key.hasOwner ? this.#owners.placeOfLine(key) : noOwner
       return owner !== -1 && this.#keys.addLine(key, owner) ? key.at : -1
     }
     if (!user.read(bytes, start)) return -1

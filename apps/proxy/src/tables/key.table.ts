@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { KeyConfig } from '@apigate/core'
+import { digestWords } from './digest.words.ts'
 import { IdTable, partBits, partMask, partSlots } from './id.table.ts'
 import { SlotIndex } from './slot.index.ts'
 import type { KeyLine } from './snapshot.line.ts'
@@ -11,8 +12,6 @@ const SCOPED = 1
 const REVOKED = 2
 
 const digestBytes = 32
-/** What is kept of a digest, and compared: half of it. Whoever looks for another key with the same 128 bits tries 2^128 times. */
-const digestWords = 4
 const recentKeysMax = 8_192
 
 interface RecentKey {
@@ -137,9 +136,9 @@ export class KeyTable {
    *
    * @returns false when there is a key of this id or digest already; nothing is changed then.
    */
-  addLine({ bytes, idStart, idEnd, idHash, digest, expiresAtMs, revokedAtMs }: KeyLine, owner: number): boolean {
-    if (this.findWords(digest) !== -1 || this.#ids.findBytes(bytes, idStart, idEnd, idHash) !== -1) return false
-    const slot = this.#add(this.#ids.addBytes(bytes, idStart, idEnd, idHash), digest)
+  addLine({ id, digest, expiresAtMs, revokedAtMs }: KeyLine, owner: number): boolean {
+    if (this.findWords(digest) !== -1 || this.#ids.findWords(id) !== -1) return false
+    const slot = this.#add(this.#ids.addWords(id), digest)
     this.#set(slot, owner, false, expiresAtMs, revokedAtMs)
     return true
   }

@@ -47,10 +47,9 @@ export class OwnerTable {
   }
 
   /** The same as `put`, of a user whose id a line holds. */
-  putUser({ bytes, idStart, idEnd, idHash, status, planId }: UserLine): void {
-    const known = this.#ids.findBytes(bytes, idStart, idEnd, idHash)
-    const place = known === -1 ? this.#ids.addBytes(bytes, idStart, idEnd, idHash) : known
-    this.#set(place, 'user', status, planId)
+  putUser({ id, status, planId }: UserLine): void {
+    const known = this.#ids.findWords(id)
+    this.#set(known === -1 ? this.#ids.addWords(id) : known, 'user', status, planId)
   }
 
   /** A deleted owner's place stays empty until the next snapshot: a key may still name it. */
@@ -67,8 +66,8 @@ export class OwnerTable {
     return this.#ids.find(id)
   }
 
-  placeOfLine({ bytes, ownerStart, ownerEnd, ownerHash }: KeyLine): number {
-    return this.#ids.findBytes(bytes, ownerStart, ownerEnd, ownerHash)
+  placeOfLine({ owner }: KeyLine): number {
+    return this.#ids.findWords(owner)
   }
 
   /** Null when there is none, or none any more. */

@@ -3,6 +3,8 @@ import { aKey } from '@apigate/testing'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ConfigState } from './config.state.ts'
+import { digestWords } from './digest.words.ts'
+import type { IdWords } from './id.words.ts'
 import { KeyLine, UserLine } from './snapshot.line.ts'
 
 const sealer = { open: () => '' }
@@ -122,19 +124,20 @@ const odd = [
 
 const [keyLine, userLine] = [new KeyLine(), new UserLine()]
 
+const idOf = ({ words, length }: IdWords): string => Buffer.from(words.buffer).toString('latin1', 0, length)
+const keptOf = (digest: Uint32Array): string => Buffer.from(digest.buffer, 0, digestWords * 4).toString('hex')
+
 /** What is read from the bytes; null for what is left to the parser. */
 function readFrom(line: string): object | null {
   const bytes = Buffer.from(`${line}\n`)
-  const textOf = (start: number, end: number): string => bytes.toString('latin1', start, end)
   if (keyLine.read(bytes, 0)) {
-    const { idStart, idEnd, ownerStart, ownerEnd, expiresAtMs, revokedAtMs } = keyLine
-    const digest = Buffer.from(keyLine.digest.buffer).toString('hex')
-    const owner = textOf(ownerStart, ownerEnd)
-    return { kind: 'key', id: textOf(idStart, idEnd), digest, owner, scopes: [], expiresAtMs, revokedAtMs }
+    const { id, hasOwner, expiresAtMs, revokedAtMs } = keyLine
+    const owner = hasOwner ? idOf(keyLine.owner) : ''
+    return { kind: 'key', id: idOf(id), digest: keptOf(keyLine.digest), owner, scopes: [], expiresAtMs, revokedAtMs }
   }
   if (!userLine.read(bytes, 0)) return null
-  const { idStart, idEnd, status, planId } = userLine
-  return { kind: 'user', id: textOf(idStart, idEnd), status, planId }
+  const { id, status, planId } = userLine
+  return { kind: 'user', id: idOf(id), status, planId }
 }
 
 /** The same of what the parser says; with whatever else it says. */
@@ -143,7 +146,9 @@ function parsedFrom(line: string): object {
   if (kind === 'user') return { kind, ...value, ...more }
   const { prefix: _prefix, digest, userId, groupId, ...others } = value
   const owner = userId === null || groupId === null ? (userId ?? groupId ?? '') : [userId, groupId]
-  return { kind, digest: Buffer.from(digest, 'base64').toString('hex'), owner, ...others, ...more }
+  const bytes = Buffer.from(digest, 'base64')
+  expect(bytes.length).toBe(32)
+  return { kind, digest: bytes.toString('hex', 0, digestWords * 4), owner, ...others, ...more }
 }
 
 test('of a line with something odd in it, only what JSON says is read from the bytes, or nothing', () => {

@@ -1,5 +1,6 @@
 import type { UserStatus } from '@apigate/core'
-import { hashEnd, hashStart, hashStep } from './id.table.ts'
+import { digestCharacters, digestWords, readDigest } from './digest.words.ts'
+import { cellBytes, IdWords, inlineBytesMax } from './id.words.ts'
 
 /**
  * A line of a snapshot with a key or a user, read from its bytes as the control plane writes it (`JSON.stringify` of the item,
@@ -9,57 +10,72 @@ import { hashEnd, hashStart, hashStep } from './id.table.ts'
  * One object for all lines: it holds what the last one said.
  */
 abstract class Line {
-  bytes: Uint8Array = new Uint8Array()
-  /** The same bytes. */
-  #view = new DataView(this.bytes.buffer)
-  /** Places in `bytes`, and the hash by which tables look for what stands there. */
-  idStart = 0
-  idEnd = 0
-  idHash = 0
+  readonly id = new IdWords()
   /** Behind what was read: where the line ends, after `read`. */
   at = 0
-  /** Of the last id that was skipped. */
-  protected hash = 0
+  protected bytes: Uint8Array = new Uint8Array()
+  /** The same bytes. */
+  protected view = new DataView(this.bytes.buffer)
 
   /** Begins with the line at `start`. */
   protected begin(bytes: Uint8Array, start: number): void {
     this.at = start
     if (bytes === this.bytes) return
     this.bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   /** Goes behind a text that must stand here. */
-  protected skip(bytes: Uint8Array, { words, rest, length }: Text): boolean {
-    let at = this.at
-    if (at + length > bytes.length) return false
-    const view = this.#view
-    for (let i = 0; i < words.length; i++, at += 4) if (view.getInt32(at, true) !== words[i]) return false
-    for (let i = 0; i < rest.length; i++, at++) if (bytes[at] !== rest[i]) return false
-    this.at = at
+  protected skip({ words, length }: Text): boolean {
+    const { at, view } = this
+    if (at + length > view.byteLength) return false
+    const last = words.length - 1
+    for (let n = 0; n < last; n++) if (view.getInt32(at + n * 4, true) !== words[n]) return false
+    if (view.getInt32(at + length - 4, true) !== words[last]) return false
+    this.at = at + length
     return true
   }
 
-  /** Goes to the quote behind an id that begins here; false when it may not be stored as it stands. */
-  protected skipId(bytes: Uint8Array): boolean {
-    const start = this.at
-    const end = Math.min(start + idBytesMax + 1, bytes.length)
+  /** Reads an id that begins here, up to its quote; false when it may not be stored as it stands. */
+  protected readId(id: IdWords): boolean {
+    const { at, bytes, view } = this
+    // Behind an id there is more than that in any line that is read here.
+    if (at + cellBytes > bytes.length) return false
+    let { length } = id
+    // Nearly all are as long as the one before. What is longer than it seems has a quote in it, which is refused.
+    if (bytes[at + length] !== quote || length === 0 || !id.take(view, at, length)) {
+      for (length = 0; bytes[at + length] !== quote; length++) if (length === inlineBytesMax) return false
+      if (length === 0 || !id.take(view, at, length)) return false
+    }
+    this.at = at + length
+    return true
+  }
+
+  /** Goes to the quote behind a text that begins here and is written as it stands, of as many characters as an id. */
+  protected skipName(): boolean {
+    const { at: start, bytes } = this
+    const end = Math.min(start + inlineBytesMax + 1, bytes.length)
     let at = start
-    let hash = hashStart
     for (; at < end; at++) {
       const byte = bytes[at]!
       if (byte === quote) break
       if (byte <= space || byte > tilde || byte === backslash) return false
-      hash = hashStep(hash, byte)
     }
     this.at = at
-    this.hash = hashEnd(hash)
     return at > start && at < end
   }
 
+  /** Goes to the line feed behind the braces that close a line. */
+  protected skipClosing(): boolean {
+    const { at, bytes } = this
+    this.at = at + 2
+    return bytes[at] === brace && bytes[at + 1] === brace && bytes[at + 2] === lineFeed
+  }
+
   /** Reads `null` or a whole number as JSON has them; undefined for anything else. */
-  protected time(bytes: Uint8Array): number | null | undefined {
-    if (this.skip(bytes, nullText)) return null
+  protected time(): number | null | undefined {
+    if (this.skip(nullText)) return null
+    const { bytes } = this
     let value = 0
     const start = this.at
     for (let digit = bytes[this.at]! - zero; digit >= 0 && digit <= 9; digit = bytes[++this.at]! - zero) {
@@ -71,96 +87,64 @@ abstract class Line {
   }
 }
 
-/** Bytes to be compared four at a time. */
+/** Bytes to be compared four at a time; at least four. */
 interface Text {
-  /** Little-endian. */
+  /** Little-endian, one behind another; the last one is of the last four bytes. */
   readonly words: Int32Array
-  readonly rest: Uint8Array
   readonly length: number
 }
 
 function textOf(bytes: Uint8Array): Text {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const words = Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(i * 4, true))
-  return { words, rest: bytes.slice(words.length * 4), length: bytes.length }
+  const words = Int32Array.from({ length: Math.ceil(bytes.length / 4) }, (_, n) =>
+    view.getInt32(Math.min(n * 4, bytes.length - 4), true),
+  )
+  return { words, length: bytes.length }
 }
 
 /** `{"kind":"key",…}` of a customer's key: one without scopes. */
 export class KeyLine extends Line {
-  /** Little-endian words. */
-  readonly digest = new Uint32Array(8)
-  /** Of the user's or the group's id; empty = nobody's. */
-  ownerStart = 0
-  ownerEnd = 0
-  ownerHash = 0
+  readonly digest = new Uint32Array(digestWords)
+  /** The user or the group whose it is. */
+  readonly owner = new IdWords()
+  /** Else it is nobody's. */
+  hasOwner = false
   expiresAtMs: number | null = null
   revokedAtMs: number | null = null
-  readonly #digestBytes = new Uint8Array(this.digest.buffer)
 
   /** @returns whether that is what stands there, up to the line's end; what the object holds is of no use otherwise. */
   read(bytes: Uint8Array, start: number): boolean {
     this.begin(bytes, start)
-    if (!this.skip(bytes, keyTexts.id)) return false
-    this.idStart = this.at
-    if (!this.skipId(bytes)) return false
-    this.idEnd = this.at
-    this.idHash = this.hash
-    if (!this.skip(bytes, keyTexts.digest) || !this.#readDigest(bytes)) return false
-    if (!this.skip(bytes, keyTexts.prefix) || !this.skipId(bytes)) return false
-    if (!this.#readOwner(bytes) || !this.skip(bytes, keyTexts.expiresAtMs)) return false
-    const expiresAtMs = this.time(bytes)
-    if (expiresAtMs === undefined || !this.skip(bytes, keyTexts.revokedAtMs)) return false
-    const revokedAtMs = this.time(bytes)
+    if (!this.skip(keyTexts.id) || !this.readId(this.id)) return false
+    if (!this.skip(keyTexts.digest) || !readDigest(bytes, this.at, this.digest)) return false
+    this.at += digestCharacters
+    if (!this.skip(keyTexts.prefix) || !this.skipName()) return false
+    this.hasOwner = true
+    if (this.skip(keyTexts.user)) {
+      if (!this.readId(this.owner)) return false
+      if (this.skip(keyTexts.usersGoodKey)) {
+        this.expiresAtMs = this.revokedAtMs = null
+        this.at -= 1
+        return true
+      }
+      if (!this.skip(keyTexts.behindUser)) return false
+    } else if (this.skip(keyTexts.group)) {
+      if (!this.readId(this.owner) || !this.skip(keyTexts.behindGroup)) return false
+    } else {
+      this.hasOwner = false
+      if (!this.skip(keyTexts.nobody)) return false
+    }
+    return this.#readTimes()
+  }
+
+  #readTimes(): boolean {
+    const expiresAtMs = this.time()
+    if (expiresAtMs === undefined || !this.skip(keyTexts.revokedAtMs)) return false
+    const revokedAtMs = this.time()
     if (revokedAtMs === undefined) return false
     this.expiresAtMs = expiresAtMs
     this.revokedAtMs = revokedAtMs
-    return this.skip(bytes, closing) && bytes[this.at] === lineFeed
-  }
-
-  #readOwner(bytes: Uint8Array): boolean {
-    if (!this.skip(bytes, keyTexts.userId)) return false
-    const isUsers = !this.skip(bytes, nullText)
-    if (isUsers && !this.#readOwnerId(bytes)) return false
-    if (!this.skip(bytes, keyTexts.groupId)) return false
-    if (this.skip(bytes, nullText)) {
-      if (!isUsers) this.ownerStart = this.ownerEnd = 0
-      return true
-    }
-    return !isUsers && this.#readOwnerId(bytes)
-  }
-
-  #readOwnerId(bytes: Uint8Array): boolean {
-    if (bytes[this.at] !== quote) return false
-    this.ownerStart = ++this.at
-    if (!this.skipId(bytes)) return false
-    this.ownerEnd = this.at++
-    this.ownerHash = this.hash
-    return true
-  }
-
-  /** 43 characters of base64 and a `=`: 32 bytes. */
-  #readDigest(bytes: Uint8Array): boolean {
-    const into = this.#digestBytes
-    let from = this.at
-    let bad = 0
-    for (let to = 0; to < 30; to += 3, from += 4) {
-      const a = sextets[bytes[from]!]!
-      const b = sextets[bytes[from + 1]!]!
-      const c = sextets[bytes[from + 2]!]!
-      const d = sextets[bytes[from + 3]!]!
-      bad |= a | b | c | d
-      into[to] = (a << 2) | (b >> 4)
-      into[to + 1] = (b << 4) | (c >> 2)
-      into[to + 2] = (c << 6) | d
-    }
-    const a = sextets[bytes[from]!]!
-    const b = sextets[bytes[from + 1]!]!
-    const c = sextets[bytes[from + 2]!]!
-    bad |= a | b | c
-    into[30] = (a << 2) | (b >> 4)
-    into[31] = (b << 4) | (c >> 2)
-    this.at = from + 4
-    return (bad & notBase64) === 0 && bytes[from + 3] === equals
+    return this.skipClosing()
   }
 }
 
@@ -168,34 +152,32 @@ export class KeyLine extends Line {
 export class UserLine extends Line {
   status: UserStatus = 'active'
   planId = ''
-  /** The bytes of `planId`: most users are on the plan of the one before. */
-  #plan = textOf(new Uint8Array())
+  /** What stood behind the id the last time: most users are in the state and on the plan of the one before. */
+  #behindId: Text | null = null
 
   /** @returns whether that is what stands there, up to the line's end; what the object holds is of no use otherwise. */
   read(bytes: Uint8Array, start: number): boolean {
     this.begin(bytes, start)
-    if (!this.skip(bytes, userTexts.id)) return false
-    this.idStart = this.at
-    if (!this.skipId(bytes)) return false
-    this.idEnd = this.at
-    this.idHash = this.hash
-    if (!this.skip(bytes, userTexts.status)) return false
-    if (!this.#readStatus(bytes) || !this.skip(bytes, userTexts.planId)) return false
-    const planStart = this.at
-    if (!this.skip(bytes, this.#plan) || bytes[this.at] !== quote) {
-      this.at = planStart
-      if (!this.skipId(bytes)) return false
-      const plan = bytes.slice(planStart, this.at)
-      this.#plan = textOf(plan)
-      this.planId = Buffer.from(plan).toString('latin1')
+    if (!this.skip(userTexts.id) || !this.readId(this.id)) return false
+    if (this.#behindId !== null && this.skip(this.#behindId)) {
+      this.at -= 1
+      return true
     }
-    this.at++
-    return this.skip(bytes, closing) && bytes[this.at] === lineFeed
+    const behindId = this.at
+    this.#behindId = null
+    if (!this.skip(userTexts.status) || !this.#readStatus() || !this.skip(userTexts.planId)) return false
+    const planStart = this.at
+    if (!this.skipName()) return false
+    this.planId = Buffer.from(bytes.subarray(planStart, this.at)).toString('latin1')
+    this.at += 1
+    if (!this.skipClosing()) return false
+    this.#behindId = textOf(bytes.subarray(behindId, this.at + 1))
+    return true
   }
 
-  #readStatus(bytes: Uint8Array): boolean {
+  #readStatus(): boolean {
     for (const [name, text] of statuses) {
-      if (!this.skip(bytes, text)) continue
+      if (!this.skip(text)) continue
       this.status = name
       return true
     }
@@ -203,22 +185,22 @@ export class UserLine extends Line {
   }
 }
 
-const [quote, backslash, space, tilde, zero, equals, lineFeed] = [0x22, 0x5c, 0x20, 0x7e, 0x30, 0x3d, 0x0a] as const
-const idBytesMax = 31
+const [quote, backslash, brace, space, tilde, zero, lineFeed] = [0x22, 0x5c, 0x7d, 0x20, 0x7e, 0x30, 0x0a] as const
 /** Beyond it a number may not be exact. */
 const timeDigitsMax = 15
-const notBase64 = 0xc0
 
 const text = (of: string): Text => textOf(Buffer.from(of, 'latin1'))
 const nullText = text('null')
-const closing = text('}}')
 const keyTexts = {
   id: text('{"kind":"key","op":"put","value":{"id":"'),
   digest: text('","digest":"'),
   prefix: text('","prefix":"'),
-  userId: text('","userId":'),
-  groupId: text(',"groupId":'),
-  expiresAtMs: text(',"scopes":[],"expiresAtMs":'),
+  user: text('","userId":"'),
+  usersGoodKey: text('","groupId":null,"scopes":[],"expiresAtMs":null,"revokedAtMs":null}}\n'),
+  behindUser: text('","groupId":null,"scopes":[],"expiresAtMs":'),
+  group: text('","userId":null,"groupId":"'),
+  behindGroup: text('","scopes":[],"expiresAtMs":'),
+  nobody: text('","userId":null,"groupId":null,"scopes":[],"expiresAtMs":'),
   revokedAtMs: text(',"revokedAtMs":'),
 }
 const userTexts = {
@@ -227,8 +209,3 @@ const userTexts = {
   planId: text('","planId":"'),
 }
 const statuses = (['active', 'pending', 'suspended', 'cancelled'] as const).map((name) => [name, text(name)] as const)
-
-/** What a character of base64 stands for, by its code; 0xff for others. */
-const sextets = new Uint8Array(256).fill(0xff)
-const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
-for (const [value, character] of alphabet.entries()) sextets[character] = value
