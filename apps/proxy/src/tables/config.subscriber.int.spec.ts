@@ -1,5 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ConfigItem } from '@apigate/core'
@@ -10,6 +12,7 @@ import { FakeFeed, packSnapshot } from '../../test/feed.fake.ts'
 import { aCustomer, aRouteTo, encryptionKey, put } from '../../test/worker.fixture.ts'
 import { ConfigSubscriber } from './config.subscriber.ts'
 import { LiveTables } from './live.tables.ts'
+import { SnapshotCopier } from './snapshot.copier.ts'
 import { SnapshotDisk } from './snapshot.disk.ts'
 
 let dataDir: string
@@ -348,6 +351,55 @@ test('prefers what the feed has to the copy on disk, and renews the copy with ea
   await subscribe()
   expect(live.current!.revision).toBe(2)
   expect(hasKey(customer.key.clear)).toBe(false)
+})
+
+test('a disk that stands still delays neither a start nor a reload; the copy is made when it goes on', async () => {
+  // Opening a pipe takes until somebody reads from it.
+  const file = path.join(dataDir, 'snapshot.v1')
+  expect(spawnSync('mkfifo', [`${file}.new`]).status).toBe(0)
+  feed.putSnapshot(items)
+  await subscribe()
+  expect(live.current).toMatchObject({ epoch: 'epoch-1', revision: 0 })
+  feed.epoch = 'epoch-2'
+  feed.putSnapshot(items)
+  await waitFor(() => live.current!.epoch === 'epoch-2')
+
+  const reader = await open(`${file}.new`, 'r')
+  try {
+    await waitFor(() => existsSync(file))
+    expect(readFileSync(file, 'latin1')).toContain('"epoch":"epoch-2"')
+  } finally {
+    await reader.close()
+  }
+})
+
+test('of a snapshot that comes faster than the disk takes it, the copy is made afterwards', async () => {
+  const disk = new SnapshotDisk(dataDir)
+  const goOn = Promise.withResolvers<void>()
+  const { pointer, body } = packSnapshot('epoch-1', 0, items)
+  const copy = disk.begin(pointer, goOn.promise)
+  async function* large(): AsyncGenerator<Uint8Array> {
+    for (let n = 0; n < 20; n++) yield await Promise.resolve(new Uint8Array(1 << 20))
+  }
+  let passed = 0
+  for await (const chunk of copy.keep(large())) passed += chunk.byteLength
+  expect(passed).toBe(20 << 20)
+  expect(copy.isTooSlow).toBe(true)
+  goOn.resolve()
+  await expect(copy.commit()).rejects.toThrow('slower than the feed')
+  expect(readdirSync(dataDir)).toEqual([])
+
+  feed.snapshot = { pointer, body }
+  const copier = new SnapshotCopier(
+    feed,
+    disk,
+    createLogger({ name: 'test', level: 'silent' }),
+    new AbortController().signal,
+  )
+  copier.commit(copy, pointer)
+  await copier.finished()
+  const [head] = readFileSync(path.join(dataDir, 'snapshot.v1'), 'latin1').split('\n', 1)
+  expect(JSON.parse(head!)).toEqual(pointer)
 })
 
 test('a damaged copy on disk is no snapshot', async () => {

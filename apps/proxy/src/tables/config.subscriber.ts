@@ -115,8 +115,7 @@ export class ConfigSubscriber implements Closeable {
   async #load({ pointer, body }: Snapshot, isFromFeed: boolean): Promise<void> {
     const { sealer, reach = null, live, log } = this.#options
     this.#loadingEpoch = pointer.epoch
-    await this.#copier.finished()
-    const copy = isFromFeed ? await this.#copier.begin(pointer) : null
+    const copy = isFromFeed ? this.#copier.begin(pointer) : null
     try {
       const state = new ConfigState(pointer.epoch, live.current?.upstreams ?? new Map(), sealer, reach)
       await readSnapshot(pointer, copy === null ? body : copy.keep(body), state, this.isCaughtUp)
@@ -124,7 +123,7 @@ export class ConfigSubscriber implements Closeable {
       if (state.problem !== null) throw new UnusableItemsError(pointer, state.problem)
       this.#goLive(state, pointer)
     } catch (error) {
-      await copy?.discard()
+      this.#copier.discard(copy)
       throw error
     }
     this.snapshot = { sha256: pointer.sha256, revision: pointer.revision, from: isFromFeed ? 'feed' : 'disk' }

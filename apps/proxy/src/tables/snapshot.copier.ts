@@ -24,19 +24,19 @@ export class SnapshotCopier {
     await this.#copying
   }
 
-  /** A copy of a snapshot that is being read anyway; null when the disk does not take one. */
-  async begin(pointer: SnapshotPointer): Promise<SnapshotCopy | null> {
-    try {
-      return await this.#disk.begin(pointer)
-    } catch (error) {
-      this.#log.warn({ err: error }, 'no copy of the snapshot on disk')
-      return null
-    }
+  /** A copy of a snapshot that is being read anyway. Nobody waits for the disk. */
+  begin(pointer: SnapshotPointer): SnapshotCopy {
+    return this.#disk.begin(pointer, this.#copying)
   }
 
-  /** In the background: a disk may take seconds, and nobody waits for it. */
+  /** In the background: a disk may take seconds. */
   commit(copy: SnapshotCopy | null, pointer: SnapshotPointer): void {
-    this.#copying = this.#commit(copy, pointer)
+    if (copy !== null) this.#copying = this.#commit(copy, pointer)
+  }
+
+  /** In the background, too. */
+  discard(copy: SnapshotCopy | null): void {
+    if (copy !== null) this.#copying = copy.discard()
   }
 
   /** Copies the newest snapshot, if it is of this epoch and not there yet. In the background. */
@@ -49,10 +49,9 @@ export class SnapshotCopier {
     try {
       const snapshot = await this.#feed.latestSnapshot()
       if (snapshot === null || snapshot.pointer.epoch !== epoch) return
-      const copy = await this.begin(snapshot.pointer)
-      if (copy === null) return
+      const copy = this.#disk.begin(snapshot.pointer, Promise.resolve())
       try {
-        await checkSnapshot(snapshot.pointer, copy.keep(this.#untilClosing(snapshot.body)))
+        await checkSnapshot(snapshot.pointer, this.#written(copy, snapshot.body))
       } catch (error) {
         await copy.discard()
         throw error
@@ -63,19 +62,22 @@ export class SnapshotCopier {
     }
   }
 
-  async #commit(copy: SnapshotCopy | null, pointer: SnapshotPointer): Promise<void> {
-    if (copy === null) return
+  async #commit(copy: SnapshotCopy, pointer: SnapshotPointer): Promise<void> {
     try {
       await copy.commit()
       this.#copied = pointer
     } catch (error) {
       this.#log.warn({ err: error }, 'no copy of the snapshot on disk')
+      // At the disk's own pace then.
+      if (copy.isTooSlow) await this.#renew(pointer)
     }
   }
 
-  async *#untilClosing(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+  /** At the disk's pace. */
+  async *#written(copy: SnapshotCopy, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of body) {
       this.#closing.throwIfAborted()
+      await copy.write(chunk)
       yield chunk
     }
   }

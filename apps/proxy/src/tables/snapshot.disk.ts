@@ -5,6 +5,8 @@ import { snapshotPointerSchema, type SnapshotPointer } from '@apigate/contracts'
 import type { Snapshot } from '@apigate/platform'
 
 const pointerBytesMax = 4_096
+/** Of a body that waits for the disk while it is read. */
+const waitingBytesMax = 16 << 20
 
 /**
  * The last good snapshot, as it came, for a start while the feed is away: one file, the pointer as JSON on the first line
@@ -18,12 +20,9 @@ export class SnapshotDisk {
     this.#file = path.join(dataDir, 'snapshot.v1')
   }
 
-  /** Begins a copy beside the old one. @throws when the folder cannot be written. */
-  async begin(pointer: SnapshotPointer): Promise<SnapshotCopy> {
-    await mkdir(path.dirname(this.#file), { recursive: true })
-    const copy = new SnapshotCopy(await open(`${this.#file}.new`, 'w'), `${this.#file}.new`, this.#file)
-    await copy.write(Buffer.from(`${JSON.stringify(pointer)}\n`))
-    return copy
+  /** Begins a copy beside the old one, as soon as the copy before it is through. */
+  begin(pointer: SnapshotPointer, before: Promise<void>): SnapshotCopy {
+    return new SnapshotCopy(this.#file, pointer, before)
   }
 
   /** Null when there is no copy, or none whose first line can be read. */
@@ -50,50 +49,77 @@ export class SnapshotDisk {
 
 /** A copy that is being written: nothing until `commit`. A disk that fails costs the copy, never the snapshot itself. */
 export class SnapshotCopy {
-  readonly #file: FileHandle
-  readonly #temporary: string
+  /** What was to be kept came faster than the disk takes it, and was let go. */
+  isTooSlow = false
   readonly #final: string
+  readonly #temporary: string
+  #file: FileHandle | null = null
   #error: unknown = null
+  #waitingBytes = 0
+  #writing: Promise<void>
 
-  constructor(file: FileHandle, temporary: string, final: string) {
-    this.#file = file
-    this.#temporary = temporary
-    this.#final = final
+  constructor(file: string, pointer: SnapshotPointer, before: Promise<void>) {
+    this.#final = file
+    this.#temporary = `${file}.new`
+    this.#writing = before.then(() => this.#step(() => this.#open(pointer)))
   }
 
-  /** Passes a body on and keeps it on the way. */
+  /** Passes a body on as it comes, and keeps it on the way. */
   async *keep(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of body) {
-      await this.write(chunk)
+      void this.write(chunk)
+      if (this.#waitingBytes > waitingBytesMax) this.isTooSlow = true
       yield chunk
     }
   }
 
+  /** Resolves when the disk has taken it, or has failed. */
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#error !== null) return
-    try {
-      await this.#file.appendFile(chunk)
-    } catch (error) {
-      this.#error = error
-    }
+    if (this.#error !== null || this.isTooSlow) return
+    this.#waitingBytes += chunk.byteLength
+    this.#writing = this.#append(chunk, this.#writing)
+    await this.#writing
   }
 
   /** Takes the old copy's place. @throws when anything could not be written; the old copy stays then. */
   async commit(): Promise<void> {
-    try {
-      if (this.#error !== null) throw this.#error
-      await this.#file.sync()
-      await this.#file.close()
+    await this.#writing
+    await this.#step(async () => {
+      await this.#file!.sync()
+      await this.#file!.close()
       await rename(this.#temporary, this.#final)
-    } catch (error) {
-      await this.discard()
-      throw error
-    }
+    })
+    if (this.#error === null && !this.isTooSlow) return
+    await this.discard()
+    throw this.#error ?? new Error('the disk is slower than the feed')
   }
 
   async discard(): Promise<void> {
-    await this.#file.close().catch(() => {})
-    await rm(this.#temporary, { force: true })
+    await this.#writing
+    await this.#file?.close().catch(() => {})
+    await rm(this.#temporary, { force: true }).catch(() => {})
+  }
+
+  async #append(chunk: Uint8Array, before: Promise<void>): Promise<void> {
+    await before
+    await this.#step(() => this.#file!.appendFile(chunk))
+    this.#waitingBytes -= chunk.byteLength
+  }
+
+  async #open(pointer: SnapshotPointer): Promise<void> {
+    await mkdir(path.dirname(this.#final), { recursive: true })
+    this.#file = await open(this.#temporary, 'w')
+    await this.#file.appendFile(`${JSON.stringify(pointer)}\n`)
+  }
+
+  /** Nothing is done behind what has failed. */
+  async #step(take: () => Promise<void>): Promise<void> {
+    if (this.#error !== null || this.isTooSlow) return
+    try {
+      await take()
+    } catch (error) {
+      this.#error = error
+    }
   }
 }
 

@@ -35,6 +35,19 @@ test.each([1, 2, 3, 100, 1_000_000])(
   },
 )
 
+test('a large body is read whole, with lines that go over many chunks', async () => {
+  const lines = Array.from({ length: 30_000 }, (_, n): ConfigItem => {
+    const id = `plan_${n}`
+    return { kind: 'plan', op: 'put', value: aPlan({ id, name: n === 15_000 ? 'x'.repeat(2_000_000) : id }) }
+  })
+  const body = Buffer.concat([
+    packed([{ ...header, items: lines.length }]),
+    packed(lines.slice(0, 100)),
+    packed(lines.slice(100)),
+  ])
+  expect(await read(body, 100_000)).toEqual(lines)
+})
+
 test('a body that ends between two members is torn', async () => {
   const torn = Buffer.concat([packed([header]), packed(plans.slice(0, 7))])
   await expect(read(torn, 100)).rejects.toThrow(/torn: 7 items of 20/)
