@@ -14,13 +14,16 @@ beforeAll(async () => {
     // Five events share each moment, and they lie in two months.
     createdAt: new Date(start + Math.floor(index / 5) * 5_000),
     userId: index % 2 === 0 ? 'usr_a' : 'usr_gone',
-    ...{ apiKeyId: 'key_a', routeId: 'rte_gone', groupId: index === 3 ? 'grp_1' : null },
+    ...{ apiKeyId: index === 7 ? 'key_gone' : 'key_a', routeId: 'rte_gone', groupId: index === 3 ? 'grp_1' : null },
     ...{ method: index % 5 === 0 ? 'POST' : 'GET', path: `/x/${index}`, statusCode: index % 3 === 0 ? 429 : 200 },
     ...{ latencyMs: index, requestBytes: 5_000_000_000n, responseBytes: 1n, meteredUnits: 1n },
     ...{ requestId: 'r', configRevision: 1n },
   }))
   await api.database.pool.query(`SELECT apigate_ensure_usage_partitions($1, 2)`, [new Date(start)])
   await api.database.prisma.usageEvent.createMany({ data })
+  await api.database.pool.query(`INSERT INTO usage_daily
+    SELECT (created_at AT TIME ZONE 'UTC')::date, coalesce(user_id, ''), coalesce(group_id, ''), api_key_id, route_id, 2, 1, 1, 1, 1
+    FROM usage_events GROUP BY 1, 2, 3, 4, 5`)
 })
 afterAll(() => api?.stop())
 
@@ -38,7 +41,13 @@ describe('pages by number', () => {
   test.each([
     ['filter[user]=usr_a', 13],
     ['filter[user_id]=usr_a', 13],
-    ['filter[api_key]=key_a', total],
+    ['filter[api_key]=key_a', total - 1],
+    ['filter[api_key]=key_gone', 1],
+    ['filter[api_key]=key_gone,key_a,key_none', total],
+    ['filter[api_key]=key_none', 0],
+    ['filter[api_key]=null', 0],
+    ['filter[api_key]=key_gone&filter[user]=usr_a', 0],
+    ['filter[api_key][ne]=key_gone', total - 1],
     ['filter[group]=grp_1', 1],
     ['filter[group_id][ne]=grp_1', total - 1],
     ['filter[route]=rte_none', 0],
