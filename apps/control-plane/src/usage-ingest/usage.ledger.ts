@@ -40,6 +40,8 @@ const refusedTextMax = 100_000
 /** More at once would wait for each other's rows of sums. */
 const statementsAtOnce = 2
 const batchesInStatement = 64
+/** Fewer wait for the statement that runs: their sums cost nearly as much as those of many. */
+const batchesBesideMin = 16
 /** Fewer events are one statement, which goes to the server once; a copy goes there five times. */
 const copiedEventsMin = 500
 
@@ -113,7 +115,8 @@ export class UsageLedger {
   }
 
   async #writeWaiting(): Promise<void> {
-    if (this.#statements === statementsAtOnce || this.#waiting.length === 0) return
+    const batchesMin = this.#statements === 0 ? 1 : batchesBesideMin
+    if (this.#statements === statementsAtOnce || this.#waiting.length < batchesMin) return
     this.#statements += 1
     const group = this.#waiting.splice(0, batchesInStatement).toSorted(byNumbers)
     try {
