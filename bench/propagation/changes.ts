@@ -1,3 +1,4 @@
+import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FleetBus } from '@apigate/platform'
 import { CalmTimes } from './calm.times.ts'
@@ -78,6 +79,26 @@ function firstWith(heard: { revision: number; atMs: number }[], revision: number
   return found
 }
 
+const agent = new http.Agent({ keepAlive: true })
+
+/** By Node's own client: `fetch` takes several times the CPU, on the machine that is measured. */
+function ask(url: string, method: string, key: string, body?: object) {
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; revision: number; text: string }>()
+  const sent = body === undefined ? '' : JSON.stringify(body)
+  const headers = { 'x-api-key': key, 'content-length': Buffer.byteLength(sent) }
+  const type = { 'content-type': 'application/json' }
+  const request = http.request(url, { method, agent, headers: body ? { ...headers, ...type } : headers }, (answer) => {
+    let text = ''
+    answer.setEncoding('utf8').on('data', (part: string) => (text += part))
+    answer.on('error', reject).on('end', () => {
+      const revision = Number(answer.headers['x-config-revision'])
+      resolve({ status: answer.statusCode ?? 0, revision, text })
+    })
+  })
+  request.on('error', reject).end(sent)
+  return promise
+}
+
 /** Makes and revokes keys, and changes a route now and then, through the admin API. */
 export async function makeChanges(order: ChangesOrder, applied: AppliedRevisions): Promise<ChangesReport> {
   const report: ChangesReport = {
@@ -87,15 +108,11 @@ export async function makeChanges(order: ChangesOrder, applied: AppliedRevisions
   }
 
   async function change(into: Propagation, dueMs: number, method: string, route: string, body?: object) {
-    const answer = await fetch(order.adminUrl + route, {
-      method,
-      headers: { 'x-api-key': order.adminKey, 'content-type': 'application/json' },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    })
-    const document = (await answer.json()) as { data: { id: string; meta?: { key?: string } } }
-    if (!answer.ok) throw new Error(`${method} ${route}: ${answer.status} ${JSON.stringify(document)}`)
+    const { status, revision, text } = await ask(order.adminUrl + route, method, order.adminKey, body)
     const answeredMs = performance.now()
-    const appliedMs = await applied.at(Number(answer.headers.get('x-config-revision')))
+    if (status >= 300) throw new Error(`${method} ${route}: ${status} ${text}`)
+    const document = JSON.parse(text) as { data: { id: string; meta?: { key?: string } } }
+    const appliedMs = await applied.at(revision)
     into.fromDue.push(appliedMs - dueMs)
     const since = performance.timeOrigin
     // Whether something was stolen just now is known a moment later.

@@ -105,6 +105,17 @@ test('rows far from every change are not read again, those near one are', async 
   expect(lines.find((line) => line.includes(far))).not.toContain('cancelled')
 })
 
+test('it rests after each piece that it reads again, and never over what nobody has yet', async () => {
+  const rests: number[] = []
+  const builder = new SnapshotBuilder(database.prisma, async (workedMs) => void rests.push(workedMs))
+  await builder.build()
+  expect(rests).toEqual([])
+  for (const place of [10, chunkItems * 2, users - 10]) await suspendUser(userIds[place]!)
+  await builder.build()
+  expect(rests).toHaveLength(3)
+  expect(Math.min(...rests)).toBeGreaterThan(0)
+})
+
 test.each([
   ['another epoch', () => database.pool.query('UPDATE config_head SET epoch = gen_random_uuid()')],
   ['a log of changes that was cut', () => database.pool.query('DELETE FROM config_changes')],

@@ -2,7 +2,7 @@ import { webcrypto } from 'node:crypto'
 import type { SnapshotHeader, SnapshotPointer } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
 import type { Prisma, PrismaClient } from '../persistence/generated/client.ts'
-import { packLines, packRange, repackChunks, type Chunk } from './snapshot.chunk.ts'
+import { packLines, packRange, repackChunks, type Chunk, type Rest } from './snapshot.chunk.ts'
 import { itemTables } from './snapshot.rows.ts'
 
 /** The longest that a snapshot of the largest installation should take, with room. */
@@ -37,10 +37,13 @@ export function buildSnapshot(prisma: PrismaClient): Promise<BuiltSnapshot> {
  */
 export class SnapshotBuilder {
   readonly #prisma: PrismaClient
+  readonly #rest: Rest
   #kept: Kept | null = null
 
-  constructor(prisma: PrismaClient) {
+  /** @param rest between what is read again; by default it does not rest. */
+  constructor(prisma: PrismaClient, rest: Rest = () => Promise.resolve()) {
     this.#prisma = prisma
+    this.#rest = rest
   }
 
   async build(): Promise<BuiltSnapshot> {
@@ -81,7 +84,7 @@ export class SnapshotBuilder {
     for (const [n, table] of itemTables.entries()) {
       const ids = changed.get(table.kind)
       const chunks = kept.tables[n]!
-      tables.push(ids === undefined ? chunks : await repackChunks(tx, table, chunks, ids))
+      tables.push(ids === undefined ? chunks : await repackChunks(tx, table, chunks, ids, this.#rest))
       if (countItems([tables[n]!]) !== (await table.count(tx))) return null
     }
     return tables

@@ -45,12 +45,16 @@ export async function packRange(
   return Promise.all(packing)
 }
 
+/** Is told how long a piece of work took, and says when the next one may begin. */
+export type Rest = (workedMs: number) => Promise<void>
+
 /** The chunks of a table after changes of some ids: only those that hold one of them are read again. */
 export async function repackChunks(
   tx: Prisma.TransactionClient,
   table: ItemTable,
   chunks: readonly Chunk[],
   changed: string[],
+  rest: Rest,
 ): Promise<Chunk[]> {
   const touched = await touchedChunks(tx, chunks, changed)
   const repacked: Chunk[] = []
@@ -61,7 +65,9 @@ export async function repackChunks(
       continue
     }
     while (touched.has(n + 1)) n++
+    const beganMs = performance.now()
     repacked.push(...(await packRange(tx, table, chunk.from, chunks[n + 1]?.from ?? null)))
+    await rest(performance.now() - beganMs)
   }
   return repacked
 }

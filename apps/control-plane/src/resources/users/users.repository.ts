@@ -11,6 +11,9 @@ const keepStatement = {
   text: 'SELECT id FROM users WHERE id = ANY ($1::text[]) ORDER BY id FOR KEY SHARE',
 }
 
+/** For one, which is the rule: the other is planned anew each time, for as many as there are. */
+const keepOneStatement = { name: 'keep-user', text: 'SELECT id FROM users WHERE id = $1 FOR KEY SHARE' }
+
 @Injectable()
 export class UsersRepository {
   constructor(private readonly database: Database) {}
@@ -32,7 +35,11 @@ export class UsersRepository {
   /** Those of the ids that users have; they stay until the transaction ends. */
   async keep(tx: Transaction, ids: readonly string[]): Promise<Set<string>> {
     if (ids.length === 0) return new Set()
-    const rows = await runPrepared<{ id: string }>(tx, keepStatement, [[...new Set(ids)]])
+    const wanted = [...new Set(ids)]
+    const rows =
+      wanted.length === 1
+        ? await runPrepared<{ id: string }>(tx, keepOneStatement, wanted)
+        : await runPrepared<{ id: string }>(tx, keepStatement, [wanted])
     return new Set(rows.map(({ id }) => id))
   }
 
