@@ -2,12 +2,11 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConfigItem } from '@apigate/core'
 import { Injectable } from '@nestjs/common'
 import type { Actor } from '../auth/index.ts'
-import { appendConfigChange } from '../config-publisher/index.ts'
 import { requireChecked, type Written } from '../jsonapi/index.ts'
 import { Database, databaseProblem, type Transaction } from '../persistence/index.ts'
 import { appendWebhookEvents, type WebhookEvent } from '../webhook-outbox/index.ts'
 import type { AuditEntry } from './audit-entry.ts'
-import { AuditRepository } from './audit.repository.ts'
+import { AuditRepository, auditRow } from './audit.repository.ts'
 import { WriteQueue } from './write.queue.ts'
 
 /** What a write did, for the audit trail and for the workers. */
@@ -93,15 +92,14 @@ export class AuditedWrites {
 
   private async finish({ tx, effects }: UnitOfWork, actor: Actor): Promise<bigint> {
     const items = effects.flatMap((effect) => effect.items)
-    const entries = effects.flatMap((effect) => effect.audit)
-    await appendWebhookEvents(
-      tx,
-      effects.flatMap(({ events = [] }) => events),
-    )
+    const events = effects.flatMap(({ events: raised = [] }) => raised)
+    const now = new Date()
+    const audit = effects.flatMap((effect) => effect.audit).map((entry) => auditRow(entry, actor, now))
     // From here to the commit no other write can get a revision.
-    const revision = items.length > 0 ? await appendConfigChange(tx, items, actor) : await this.audit.revision(tx)
-    if (entries.length > 0) await this.audit.insert(tx, entries, actor, items.length > 0 ? revision : null)
-    return revision
+    if (items.length > 0) return this.audit.insertWithChange(tx, audit, items, events, actor)
+    await appendWebhookEvents(tx, events)
+    await this.audit.insert(tx, audit, null)
+    return this.audit.revision(tx)
   }
 }
 

@@ -17,15 +17,24 @@ export type EventTransaction =
  */
 export async function appendWebhookEvents(tx: EventTransaction, events: readonly WebhookEvent[]): Promise<void> {
   if (events.length === 0) return
-  const rows = events.map(({ id, type, at, data, webhookId }) => ({
-    ...{ id, type, created_at: at, payload: data, webhook_id: webhookId },
-  }))
-  const values = [JSON.stringify(rows)]
+  const values = [webhookEventsJson(events)]
   await ('query' in tx ? tx.query({ ...appendStatement, values }) : runPrepared(tx, appendStatement, values))
 }
 
-const appendText = `
-WITH raised AS MATERIALIZED (
+/** Events as `webhookEventParts` takes them. */
+export function webhookEventsJson(events: readonly WebhookEvent[]): string {
+  return JSON.stringify(
+    events.map(({ id, type, at, data, webhookId }) => ({
+      ...{ id, type, created_at: at, payload: data, webhook_id: webhookId },
+    })),
+  )
+}
+
+/**
+ * What it does as parts of a WITH, for a statement that does more; its first parameter is the events. What is to follow the locks
+ * on webhooks reads `wanted`.
+ */
+export const webhookEventParts = `raised AS MATERIALIZED (
   SELECT * FROM json_to_recordset($1::json) AS
     (id text, type text, created_at timestamptz(3), payload jsonb, webhook_id text)
 ), wanted AS MATERIALIZED (
@@ -41,13 +50,13 @@ WITH raised AS MATERIALIZED (
   ORDER BY id
   ON CONFLICT (id) DO NOTHING
   RETURNING id, type, created_at
-)
-INSERT INTO webhook_deliveries (id, webhook_id, event_id, event_type, next_attempt_at, created_at, updated_at)
-SELECT
-  -- Unique as the event's id is, and in its order; an id that names an owner may be too long for another id.
-  'whd_' || CASE WHEN length(event.id) > 100 THEN md5(event.id) ELSE regexp_replace(event.id, '^whe_', '') END || '_' || row_number() OVER (PARTITION BY event.id ORDER BY webhook_id),
-  webhook_id, event.id, event.type, event.created_at, event.created_at, event.created_at
-FROM event JOIN wanted ON wanted.event_id = event.id
-`
+), delivery AS (
+  INSERT INTO webhook_deliveries (id, webhook_id, event_id, event_type, next_attempt_at, created_at, updated_at)
+  SELECT
+    -- Unique as the event's id is, and in its order; an id that names an owner may be too long for another id.
+    'whd_' || CASE WHEN length(event.id) > 100 THEN md5(event.id) ELSE regexp_replace(event.id, '^whe_', '') END || '_' || row_number() OVER (PARTITION BY event.id ORDER BY webhook_id),
+    webhook_id, event.id, event.type, event.created_at, event.created_at, event.created_at
+  FROM event JOIN wanted ON wanted.event_id = event.id
+)`
 
-const appendStatement = { name: 'append-webhook-events', text: appendText }
+const appendStatement = { name: 'append-webhook-events', text: `WITH ${webhookEventParts} SELECT` }
