@@ -334,6 +334,27 @@ describe('with a store elsewhere', () => {
     expect(store.calls.some(({ quota }) => quota?.ask.give === -2)).toBe(true)
   })
 
+  test('what was used is told when the store is back, also of a month that waited for its count as it went away', async () => {
+    const plan = aPlan({ requestsPerMonth: 100 })
+    const first = limits.reserve(of(plan))
+    store.answer()
+    limits.settle((await first) as never, 50)
+    const known = store.inner.exchange.bind(store.inner)
+    store.inner.exchange = (call) => ({ ...known({ ...call, quota: null }), quota: null })
+    const second = limits.reserve(of(plan))
+    store.answer()
+    await Promise.resolve()
+    await goAway(aPlan({ rateLimitPerMinute: 60 }))
+    expect(await second).toMatchObject({ admitted: true })
+    const callsBefore = store.calls.length
+    store.inner.exchange = known
+    store.isBroken = false
+    await waitFor(() => !limits.breaker.isAway)
+    nowMs += 2_000
+    limits.tick()
+    expect(store.calls.slice(callsBefore).map(({ quota }) => quota?.ask.give)).toContainEqual(-50)
+  })
+
   test('a request waits for two calls at most, however many others ask', async () => {
     const plan = aPlan({ rateLimitPerMinute: 60_000, burst: 3, requestsPerMonth: 100 })
     const waited: number[] = []

@@ -292,7 +292,10 @@ export class LeasedLimits implements Limits, Closeable {
     month.isAsking = true
     setTimeout(() => {
       month.isAsking = false
-      void this.#ask(null, 0, month, Math.max(1, month.waiters.length), this.#nowMs())
+      const laterMs = this.#nowMs()
+      // What an ask would tell a store that went away meanwhile would be forgotten.
+      if (this.breaker.isAway) this.#serveMonth(month, laterMs)
+      else void this.#ask(null, 0, month, Math.max(1, month.waiters.length), laterMs)
     }, unknownRetryMs).unref()
     return true
   }
