@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { createTestDatabase, type TestDatabase } from '@apigate/testing'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Database, databaseProblem, runPrepared, type DatabaseProblem } from './index.ts'
+import { Database, databaseProblem, runPrepared, type DatabaseProblem, type Transaction } from './index.ts'
 
 let testDatabase: TestDatabase
 let database: Database
@@ -58,6 +58,26 @@ test('a prepared statement is part of the transaction beside what Prisma does, a
     expect(prepared).toEqual([{ name: renamePlan.name }])
   })
   expect(await name()).toBe('fourth')
+})
+
+test('behind the end of its transaction a prepared statement is refused: the connection may be another one', async () => {
+  await database.prisma.plan.create({ data: { id: 'plan_r', name: 'r' } })
+  const slow = { name: 'a-while', text: 'SELECT pg_sleep(0.15)' }
+  const late = database.transaction(
+    async (tx) => {
+      await runPrepared(tx, slow, [])
+      await runPrepared(tx, renamePlan, ['plan_r', 'late'])
+    },
+    { timeout: 50 },
+  )
+  expect(await problemOf(late)).toEqual({ kind: 'unavailable' })
+  let kept: Transaction | undefined
+  await database.transaction(async (tx) => {
+    kept = tx
+    await runPrepared(tx, renamePlan, ['plan_r', 'in time'])
+  })
+  expect(await problemOf(runPrepared(kept!, renamePlan, ['plan_r', 'late']))).toEqual({ kind: 'unavailable' })
+  expect(await database.prisma.plan.findUnique({ where: { id: 'plan_r' } })).toMatchObject({ name: 'in time' })
 })
 
 test('transactions at the same time have each their own connection', async () => {

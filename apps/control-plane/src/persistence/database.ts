@@ -1,44 +1,13 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { Injectable, type OnModuleDestroy } from '@nestjs/common'
 import { currentTracing } from '@apigate/platform'
-import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
 import { PrismaClient, type Prisma } from './generated/client.ts'
+import { beginTransaction, ConnectionTeller, type TransactionOptions } from './prepared-statement.ts'
 import { tracePrisma } from './prisma.tracing.ts'
 import { traceQueries } from './query.tracing.ts'
 
 /** What a repository works with inside a transaction. */
 export type Transaction = Prisma.TransactionClient
-
-/** A statement that a connection prepares once: PostgreSQL reads and plans it then, and only runs it from there on. */
-export interface PreparedStatement {
-  name: string
-  text: string
-}
-
-/** Each of a transaction that `Database.transaction` began. */
-const connections = new WeakMap<Transaction, pg.PoolClient>()
-
-/**
- * Runs a prepared statement within a transaction of `Database.transaction`, past Prisma: for statements of every write, where
- * what Prisma and PostgreSQL's planner do costs several times the statement itself (docs/decisions/0043).
- */
-export async function runPrepared<Row extends object>(
-  tx: Transaction,
-  { name, text }: PreparedStatement,
-  values: unknown[],
-): Promise<Row[]> {
-  const connection = connections.get(tx)
-  if (connection === undefined) throw new Error('the transaction was not begun by Database.transaction')
-  return (await connection.query<Row>({ name, text, values })).rows
-}
-
-/** In ms. */
-interface TransactionOptions {
-  timeout?: number
-  /** For a connection. */
-  maxWait?: number
-}
 
 /**
  * The control plane's way to PostgreSQL: one pool, used by Prisma for resources and directly where a statement is beyond
@@ -80,41 +49,13 @@ export class Database implements OnModuleDestroy {
     })
   }
 
-  /** A transaction of Prisma, in which prepared statements can be run, too. */
+  /** A transaction of Prisma, in which prepared statements can be run, too: see `runPrepared`. */
   async transaction<T>(work: (tx: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
-    const begun: Begun = { connection: null }
-    return beginning.run(begun, () =>
-      this.prisma.$transaction(async (tx) => {
-        connections.set(tx, begun.connection!)
-        return work(tx)
-      }, options),
-    )
+    return beginTransaction(this.prisma, work, options)
   }
 
   async onModuleDestroy(): Promise<void> {
     await this.prisma.$disconnect()
     await this.pool.end()
-  }
-}
-
-interface Begun {
-  connection: pg.PoolClient | null
-}
-
-/** The transaction that is about to begin. */
-const beginning = new AsyncLocalStorage<Begun>()
-
-/** Prisma does not say which connection a transaction has; its adapter knows. */
-class ConnectionTeller extends PrismaPg {
-  override async connect(): ReturnType<PrismaPg['connect']> {
-    const adapter = await super.connect()
-    const start = adapter.startTransaction.bind(adapter)
-    adapter.startTransaction = async (isolation) => {
-      const transaction = await start(isolation)
-      const begun = beginning.getStore()
-      if (begun) begun.connection = (transaction as unknown as { client: pg.PoolClient }).client
-      return transaction
-    }
-    return adapter
   }
 }

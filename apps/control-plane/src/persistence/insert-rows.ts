@@ -1,4 +1,5 @@
-import { runPrepared, type PreparedStatement, type Transaction } from './database.ts'
+import type { Transaction } from './database.ts'
+import { runPrepared, type PreparedStatement } from './prepared-statement.ts'
 
 /** So that the event loop is not held by the JSON of a large batch. */
 export const sliceRows = 500
