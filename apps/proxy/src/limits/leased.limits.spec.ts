@@ -338,7 +338,7 @@ describe('with a store elsewhere', () => {
     const plan = aPlan({ requestsPerMonth: 100 })
     const first = limits.reserve(of(plan))
     store.answer()
-    limits.settle((await first) as never, 50)
+    limits.settle(await first, 50)
     const known = store.inner.exchange.bind(store.inner)
     store.inner.exchange = (call) => ({ ...known({ ...call, quota: null }), quota: null })
     const second = limits.reserve(of(plan))
