@@ -5,6 +5,8 @@ import { snapshotPointerSchema, type SnapshotPointer } from '@apigate/contracts'
 import type { Snapshot } from '@apigate/platform'
 
 const pointerBytesMax = 4_096
+/** Of a body that is read: each piece is work of another thread. */
+const pieceBytes = 1 << 20
 /** Of a body that waits for the disk while it is read. */
 const waitingBytesMax = 16 << 20
 
@@ -43,7 +45,7 @@ export class SnapshotDisk {
     const lineEnd = head.subarray(0, headBytes).indexOf('\n')
     const pointer = lineEnd === -1 ? null : parsePointer(head.toString('utf8', 0, lineEnd))
     if (pointer === null) return null
-    return { pointer, body: createReadStream(this.#file, { start: lineEnd + 1 }) }
+    return { pointer, body: createReadStream(this.#file, { start: lineEnd + 1, highWaterMark: pieceBytes }) }
   }
 }
 

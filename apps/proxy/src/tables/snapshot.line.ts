@@ -27,8 +27,8 @@ abstract class Line {
 
   /** Goes behind a text that must stand here. */
   protected skip({ words, length }: Text): boolean {
-    const { at, view } = this
-    if (at + length > view.byteLength) return false
+    const { at, bytes, view } = this
+    if (at + length > bytes.length) return false
     const last = words.length - 1
     for (let n = 0; n < last; n++) if (view.getInt32(at + n * 4, true) !== words[n]) return false
     if (view.getInt32(at + length - 4, true) !== words[last]) return false

@@ -16,6 +16,8 @@ const turnBytes = 64 * 1024
  * bytes that wait would be copied into one piece.
  */
 const unpacking = { chunkSize: 8 * turnBytes, readableObjectMode: true, readableHighWaterMark: 3 }
+/** Of a body that is handed to that thread at a time: each hand-over costs as much as some hundred keys. */
+const pieceBytes = 1 << 20
 const lineFeed = 0x0a
 
 /** Who takes what a snapshot holds. */
@@ -104,11 +106,20 @@ function readHeader(line: string, pointer: SnapshotPointer): SnapshotHeader {
   return header
 }
 
+/** The body in large pieces. */
 async function* hashed(body: AsyncIterable<Uint8Array>, sha256: Hash): AsyncGenerator<Uint8Array, void, undefined> {
+  let piece: Uint8Array[] = []
+  let bytes = 0
   for await (const chunk of body) {
     sha256.update(chunk)
-    yield chunk
+    piece.push(chunk)
+    bytes += chunk.byteLength
+    if (bytes < pieceBytes) continue
+    yield piece.length === 1 ? chunk : Buffer.concat(piece)
+    piece = []
+    bytes = 0
   }
+  if (bytes > 0) yield Buffer.concat(piece)
 }
 
 function checkHash(sha256: Hash, pointer: SnapshotPointer): void {
