@@ -76,24 +76,30 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 const measured = new Map<string, Start[]>()
-for (let round = 0; round < rounds; round++) {
-  // Each in front as often as behind: a machine that becomes slower is not taken for the later one's fault.
-  for (const n of round % 2 === 0 ? mains.keys() : [...mains.keys()].toReversed()) {
-    const main = mains[n]!
-    const dir = path.join(scratch, `worker ${n} ${round}`)
-    const { 'object store': cold, ...others } = {
-      'object store': await start(main, dir, nats.url),
-      'disk and object store': ways.includes('disk and object store') ? await start(main, dir, nats.url) : null,
-      disk: ways.includes('disk') ? await start(main, dir, 'nats://127.0.0.1:9') : null,
+try {
+  for (let round = 0; round < rounds; round++) {
+    // Each in front as often as behind: a machine that becomes slower is not taken for the later one's fault.
+    for (const n of round % 2 === 0 ? mains.keys() : [...mains.keys()].toReversed()) {
+      const main = mains[n]!
+      const dir = path.join(scratch, `worker ${n} ${round}`)
+      const { 'object store': cold, ...others } = {
+        'object store': await start(main, dir, nats.url),
+        'disk and object store': ways.includes('disk and object store') ? await start(main, dir, nats.url) : null,
+        disk: ways.includes('disk') ? await start(main, dir, 'nats://127.0.0.1:9') : null,
+      }
+      for (const [way, took] of Object.entries({ 'object store': cold, ...others })) {
+        if (took === null) continue
+        const name = `${way} | ${mains.length > 1 ? main : 'this build'}`
+        measured.set(name, [...(measured.get(name) ?? []), took])
+        console.error(`${name}: ${took.seconds.toFixed(2)} s, CPU ${took.cpuSeconds.toFixed(2)} s`)
+      }
+      rmSync(dir, { recursive: true, force: true })
     }
-    for (const [way, took] of Object.entries({ 'object store': cold, ...others })) {
-      if (took === null) continue
-      const name = `${way} | ${mains.length > 1 ? main : 'this build'}`
-      measured.set(name, [...(measured.get(name) ?? []), took])
-      console.error(`${name}: ${took.seconds.toFixed(2)} s, CPU ${took.cpuSeconds.toFixed(2)} s`)
-    }
-    rmSync(dir, { recursive: true, force: true })
   }
+} finally {
+  nats.stop()
+  redis.stop()
+  rmSync(scratch, { recursive: true, force: true })
 }
 
 console.log('\n| from | build | ready after, s | least | CPU, s | least |\n|---|---|---|---|---|---|')
@@ -104,6 +110,3 @@ for (const [name, starts] of measured) {
   ])
   console.log(`| ${name} | ${cells.join(' | ')} |`)
 }
-nats.stop()
-redis.stop()
-rmSync(scratch, { recursive: true, force: true })
