@@ -129,3 +129,16 @@ test.each([
     for (const rest of ['plans/plan_x', 'users/usr_x', 'upstreams/ups_x']) await api.call('DELETE', `/api/${rest}`)
   }
 })
+
+test('writes go on over a migration that adds columns to what connections have prepared', async () => {
+  await api.create('users', { id: 'usr_migrated', email: 'migrated@example.com' })
+  const write = async (): Promise<number[]> => {
+    const { id } = await api.create('api-keys', { user_id: 'usr_migrated' })
+    const revoked = await api.call('POST', `/api/api-keys/${id}/revoke`)
+    return [revoked.status, (await api.call('DELETE', `/api/api-keys/${id}`)).status]
+  }
+  expect(await write()).toEqual([200, 204])
+  for (const table of ['api_keys', 'users', 'audit_events', 'config_head', 'config_changes', 'config_revisions'])
+    await api.database.pool.query(`ALTER TABLE ${table} ADD COLUMN of_a_later_version text NOT NULL DEFAULT 'x'`)
+  expect(await write()).toEqual([200, 204])
+})
