@@ -96,6 +96,34 @@ describe('a route', () => {
   })
 
   test.each([
+    [{ path_pattern: '/w1/a' }, { path_pattern: '/w1/a/*' }],
+    [{ path_pattern: '/w2/a/' }, { path_pattern: '/w2/a' }],
+    [{ path_pattern: '/w3/{x}/b/{y}' }, { path_pattern: '/w3/{y}/b/{z}/*' }],
+    [{ path_pattern: '/w4/%7eb' }, { path_pattern: '/w4/~b' }],
+    [{ path_pattern: '/w5/~b' }, { path_pattern: '/w5/%7Eb' }],
+    [{ path_pattern: '/w6/ü' }, { path_pattern: '/w6/%C3%BC' }],
+    [{ path_pattern: '/w7/file-*' }, { path_pattern: '/w7/file-*' }],
+    [
+      { path_pattern: '/w8', host_pattern: 'A.example.com', methods: ['GET', 'POST'] },
+      { path_pattern: '/w8', host_pattern: 'a.example.com.', methods: ['post', 'get'] },
+    ],
+    [
+      { path_pattern: '/w9/[a-z]{2,3}', match_type: 'regex' },
+      { path_pattern: '/w9/[a-z]{2,3}', match_type: 'regex' },
+    ],
+    [
+      { path_pattern: '/w10/{x}', match_type: 'exact' },
+      { path_pattern: '/w10/{y}', match_type: 'exact' },
+    ],
+  ])('%j is told of %j, however they are written', async (one, other) => {
+    const first = await api.create('routes', { name: 'one', upstream_id, ...one })
+    const second = await api.call('POST', '/api/routes', { name: 'other', upstream_id, ...other })
+    expect(second.document.meta?.warnings).toEqual([expect.stringContaining(first.id)])
+    const back = await api.call('PATCH', `/api/routes/${first.id}`, { description: 'again' })
+    expect(back.document.meta?.warnings).toEqual([expect.stringContaining(second.document.data.id)])
+  })
+
+  test.each([
     [{ upstream_id: undefined }, 422, ''],
     [{ upstream_id: 'ups_none' }, 404, '/upstream_id'],
     [{ path_pattern: '(?=a)', match_type: 'regex' }, 422, '/path_pattern'],

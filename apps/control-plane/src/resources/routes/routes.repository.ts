@@ -39,13 +39,31 @@ export class RoutesRepository {
     await tx.route.delete({ where: { id } })
   }
 
-  /** Other enabled routes of the same priority, oldest first. */
-  async findRivals(route: RouteRow): Promise<RouteRow[]> {
+  /** Other enabled routes of the same priority that may take the same requests, oldest first; few of thousands. */
+  async findRivals({ id, priority, matchType, hostMatchType, pathPattern }: RouteRow): Promise<RouteRow[]> {
+    const { rows } = await this.database.pool.query<{ id: string }>({
+      ...rivalsStatement,
+      values: [id, priority, matchType, hostMatchType, pathPattern],
+    })
+    if (rows.length === 0) return []
     return this.database.prisma.route.findMany({
-      where: { enabled: true, priority: route.priority, matchType: route.matchType, id: { not: route.id } },
+      where: { id: { in: rows.map((row) => row.id) } },
       orderBy: [{ createdAt: 'asc' }, { id: 'asc' }],
     })
   }
+}
+
+/** Spelt in percent-encoding or beyond ASCII: a path that is written another way may be the same. */
+const isSpelt = (path: string): string => `octet_length(${path}) <> length(${path}) OR strpos(${path}, '%') > 0`
+/** Equal where paths are that are not spelt so: what stands before the first {name}, without the end that a prefix may have. */
+const beginning = (path: string): string => `rtrim(split_part(${path}, '{', 1), '/*')`
+
+const rivalsStatement = {
+  name: 'find-route-rivals',
+  text: `SELECT id FROM routes
+    WHERE enabled AND priority = $2 AND match_type::text = $3::text AND host_match_type::text IS NOT DISTINCT FROM $4::text
+      AND id <> $1
+      AND (${beginning('path_pattern')} = ${beginning('$5::text')} OR ${isSpelt('path_pattern')} OR ${isSpelt('$5::text')})`,
 }
 
 type JsonColumns = Partial<Record<'headers' | 'requestTransform' | 'responseTransform', unknown>>
