@@ -402,6 +402,23 @@ test('of a snapshot that comes faster than the disk takes it, the copy is made a
   expect(JSON.parse(head!)).toEqual(pointer)
 })
 
+test('a copy that ends with the worker is no failure, and leaves nothing', async () => {
+  const lines: string[] = []
+  const log = createLogger({ name: 'test', level: 'warn', destination: { write: (line) => void lines.push(line) } })
+  const closing = new AbortController()
+  const { pointer } = packSnapshot('epoch-1', 0, items)
+  async function* body(): AsyncGenerator<Uint8Array> {
+    closing.abort()
+    yield await Promise.resolve(new Uint8Array(1))
+  }
+  feed.latestSnapshot = () => Promise.resolve({ pointer, body: body() })
+  const copier = new SnapshotCopier(feed, new SnapshotDisk(dataDir), log, closing.signal)
+  copier.renew(pointer)
+  await copier.finished()
+  expect(closing.signal.aborted).toBe(true)
+  expect([lines, readdirSync(dataDir)]).toEqual([[], []])
+})
+
 test('a damaged copy on disk is no snapshot', async () => {
   feed.putSnapshot(items)
   await subscribe()

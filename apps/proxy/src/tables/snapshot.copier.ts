@@ -58,6 +58,7 @@ export class SnapshotCopier {
       }
       await this.#commit(copy, snapshot.pointer)
     } catch (error) {
+      if (this.#closing.aborted) return
       this.#log.warn({ err: error }, 'the newest snapshot could not be copied to disk')
     }
   }
