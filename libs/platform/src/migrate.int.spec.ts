@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { migrationsDir, testServers } from '@apigate/testing'
+import { migrationsDir, testServers, waitFor } from '@apigate/testing'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyMigrations } from './migrate.ts'
@@ -58,6 +58,28 @@ test('a database of the version before gets what is missing, and keeps what it h
   expect((await client.query('SELECT name FROM plans')).rows).toEqual([{ name: 'of the version before' }])
   // The version before, started again: what is newer than it is none of its business.
   expect(await applyMigrations(url, dir)).toEqual([])
+})
+
+test('the newest one waits for a ledger that writes: neither stands in the way of the other', async () => {
+  cpSync(migrationsDir, dir, { recursive: true })
+  rmSync(path.join(dir, names.at(-1)!), { recursive: true })
+  await applyMigrations(url, dir)
+  const ledger = await connected(url)
+  // As a worker's batch is written: its events, and then the sums.
+  await ledger.query('BEGIN')
+  await ledger.query(`INSERT INTO usage_events (id, created_at, method, path, status_code, latency_ms, request_bytes,
+    response_bytes, metered_units, request_id, config_revision) VALUES ('e', now(), 'GET', '/', 200, 1, 1, 1, 1, 'r', 1)`)
+  const migrated = Promise.allSettled([applyMigrations(url, migrationsDir)])
+  const isWaiting = async (): Promise<boolean> => {
+    const { rows } = await ledger.query(`SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database
+      WHERE NOT granted AND locktype = 'relation' AND datname = current_database()`)
+    return rows.length > 0
+  }
+  await Promise.race([migrated, waitFor(isWaiting, { what: 'a lock that is waited for' })])
+  await ledger.query(`INSERT INTO usage_daily (day, status_class, requests, metered_units, request_bytes, response_bytes)
+    VALUES (now(), 2, 1, 1, 1, 1)`)
+  await ledger.query('COMMIT')
+  expect(await migrated).toEqual([{ status: 'fulfilled', value: [names.at(-1)] }])
 })
 
 test('a file that fails leaves nothing of it, and stops every later one until it is looked at', async () => {

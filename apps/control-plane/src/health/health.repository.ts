@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common'
 import { Database } from '../persistence/index.ts'
 
 /** The newest folder of prisma/migrations; a test holds the two together. */
-export const newestMigration = '20261122150000_usage_of_keys'
+export const newestMigration = '20261122151000_usage_of_keys'
 
 @Injectable()
 export class HealthRepository {

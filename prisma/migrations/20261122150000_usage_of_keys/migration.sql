@@ -1,8 +1,0 @@
--- What a key has used is found by its owners and days, which the daily sums know: an index of the events by key cost as much
--- as all else that one of them is written to but the table itself.
-
--- CreateIndex
-CREATE INDEX "usage_daily_api_key_id_day_idx" ON "usage_daily"("api_key_id", "day");
-
--- DropIndex
-DROP INDEX "usage_events_key";
