@@ -17,7 +17,7 @@ const unavailableStates = /^(08...|57P0.|53...|25006|3D000|55P03|57014)$/
 /** A deadlock or a serialisation failure: SQLSTATE, and Prisma's name for both. */
 const lostCodes = /^(40001|40P01|P2034)$/
 /** pg and its pool have no code for these. */
-const unavailableMessages = /timeout exceeded when trying to connect|Connection terminated/
+const unavailableMessages = /timeout exceeded when trying to connect|Connection terminated|is not queryable/
 
 /**
  * Tells from an error of Prisma or pg what a client can be told. Constraints are named `<table>_<column>_key`, `_fkey` and

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { createTestDatabase, type TestDatabase } from '@apigate/testing'
+import { createTestDatabase, waitFor, type TestDatabase } from '@apigate/testing'
 import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Database, databaseProblem, runPrepared, type DatabaseProblem, type Transaction } from './index.ts'
@@ -80,8 +80,37 @@ test('behind the end of its transaction a prepared statement is refused: the con
   expect(await database.prisma.plan.findUnique({ where: { id: 'plan_r' } })).toMatchObject({ name: 'in time' })
 })
 
+const pidOf = { name: 'pid', text: 'SELECT pg_backend_pid() AS pid, $1::int AS n' }
+
+test('a transaction of Prisma that is begun within another one leaves that one its connection', async () => {
+  const pids = await database.transaction(async (tx) => {
+    const pid = async (): Promise<number | undefined> => (await runPrepared<{ pid: number }>(tx, pidOf, [0]))[0]?.pid
+    const before = await pid()
+    const within = await database.prisma.$transaction(async (other) => {
+      await other.plan.count()
+      return pid()
+    })
+    return [before, within, await pid()]
+  })
+  expect(new Set(pids).size).toBe(1)
+})
+
+test.each(['a statement', 'the commit'])(
+  'a connection that is lost before %s is unavailable, and replaced',
+  async (next) => {
+    const lost = database.transaction(async (tx) => {
+      const [row] = await runPrepared<{ pid: number }>(tx, pidOf, [0])
+      await database.pool.query('SELECT pg_terminate_backend($1)', [row?.pid])
+      const isGone = `SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1) AS gone`
+      await waitFor(async () => (await database.pool.query<{ gone: boolean }>(isGone, [row?.pid])).rows[0]?.gone)
+      if (next === 'a statement') await runPrepared(tx, pidOf, [0])
+    })
+    expect(await problemOf(lost)).toEqual({ kind: 'unavailable' })
+    expect(database.pool.totalCount).toBe(database.pool.idleCount)
+  },
+)
+
 test('transactions at the same time have each their own connection', async () => {
-  const pidOf = { name: 'pid', text: 'SELECT pg_backend_pid() AS pid, $1::int AS n' }
   const both = await Promise.all(
     [1, 2, 3].map((n) =>
       database.transaction(async (tx) => {

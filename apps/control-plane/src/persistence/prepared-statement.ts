@@ -24,7 +24,7 @@ interface Held {
 
 const heldBy = new WeakMap<Transaction, Held>()
 /** Of the transaction that is about to begin. */
-const beginning = new AsyncLocalStorage<Held>()
+const beginning = new AsyncLocalStorage<Held | null>()
 
 /**
  * Runs a prepared statement within a transaction of `Database.transaction`, past Prisma: for statements of every write, where
@@ -54,7 +54,8 @@ export async function beginTransaction<T>(
   return beginning.run(held, () =>
     prisma.$transaction(async (tx) => {
       heldBy.set(tx, held)
-      return work(tx)
+      // Another one that is begun meanwhile has a connection of its own.
+      return beginning.run(null, () => work(tx))
     }, options),
   )
 }
@@ -67,7 +68,7 @@ export class ConnectionTeller extends PrismaPg {
     adapter.startTransaction = async (isolation) => {
       const transaction = await start(isolation)
       const held = beginning.getStore()
-      if (held !== undefined) {
+      if (held) {
         held.connection = (transaction as unknown as { client: pg.PoolClient }).client
         // Its end comes through here, too, however it came to it; Prisma may have it wait for a statement that still runs.
         const execute = transaction.executeRaw.bind(transaction)
