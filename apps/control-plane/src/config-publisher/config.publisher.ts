@@ -16,6 +16,7 @@ import type { Database } from '../persistence/index.ts'
 import { beginEpoch, isAnother } from './change.history.ts'
 import { PublisherSession } from './publisher.session.ts'
 import { SnapshotBuilder } from './snapshot.builder.ts'
+import { SnapshotPace } from './snapshot.pace.ts'
 import { snapshotPolicy, type SnapshotPolicy } from './snapshot.policy.ts'
 
 export interface PublisherState {
@@ -35,8 +36,6 @@ const feedCheckEveryMs = 10_000
 const retryMs = 1_000
 /** Building one may cost seconds of CPU. */
 const snapshotRetryMs = 30_000
-/** Nobody waits for one that is made beside publishing: it works a quarter of the time, and the machine is free for the rest. */
-const restShare = 3
 
 /**
  * Sends every committed change to the config feed, in order, and a snapshot from time to time. Of all `jobs` processes the
@@ -52,7 +51,8 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
   #snapshotting: Promise<void> | null = null
   #feedCheckedMs = -Infinity
   #snapshotNotBeforeMs = -Infinity
-  #isSnapshotAwaited = false
+  /** Nobody waits for a snapshot that is made beside publishing. */
+  readonly #pace = new SnapshotPace()
   /** Of the last snapshot that was made here. */
   #items = 0
 
@@ -63,7 +63,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
     private readonly policy: SnapshotPolicy = snapshotPolicy,
   ) {
     this.#writer = openConfigFeedWriter(config, log)
-    this.#builder = new SnapshotBuilder(database.prisma, (workedMs) => this.#rest(workedMs))
+    this.#builder = new SnapshotBuilder(database.prisma, (workedMs) => this.#pace.rest(workedMs))
   }
 
   onApplicationBootstrap(): void {
@@ -72,7 +72,7 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
 
   async onModuleDestroy(): Promise<void> {
     this.#closing.abort()
-    this.#isSnapshotAwaited = true
+    this.#pace.hurry()
     await this.#running
     await this.#snapshotting
     await this.#writer.close()
@@ -185,15 +185,14 @@ export class ConfigPublisher implements OnApplicationBootstrap, OnModuleDestroy 
 
   /** For a feed that changes alone cannot bring up to date. */
   async #startFromSnapshot(): Promise<void> {
-    this.#isSnapshotAwaited = true
-    await this.#snapshotting
-    const { epoch, revision } = await this.#putSnapshot()
-    this.#isSnapshotAwaited = this.#closing.signal.aborted
-    this.state.position = { epoch, revision }
-  }
-
-  async #rest(workedMs: number): Promise<void> {
-    if (!this.#isSnapshotAwaited) await delay(workedMs * restShare)
+    this.#pace.hurry()
+    try {
+      await this.#snapshotting
+      const { epoch, revision } = await this.#putSnapshot()
+      this.state.position = { epoch, revision }
+    } finally {
+      if (!this.#closing.signal.aborted) this.#pace.relax()
+    }
   }
 
   /** Beside publishing, which must not wait for a large snapshot. */
