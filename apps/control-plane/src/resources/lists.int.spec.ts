@@ -50,7 +50,10 @@ beforeAll(async () => {
      FROM generate_series(1, $1::int) i`,
     [keys, users],
   )
-  await pool.query('VACUUM ANALYZE users, api_keys, audit_events, usage_events')
+  await pool.query(`INSERT INTO usage_daily
+    SELECT (created_at AT TIME ZONE 'UTC')::date, coalesce(user_id, ''), coalesce(group_id, ''), api_key_id, route_id, 2, 1, 1, 1, 1
+    FROM usage_events GROUP BY 1, 2, 3, 4, 5`)
+  await pool.query('VACUUM ANALYZE users, api_keys, audit_events, usage_events, usage_daily')
   housekeeping = new HousekeepingRepository(api.database)
   while (await housekeeping.divideParts());
 }, 120_000)
@@ -61,7 +64,8 @@ async function plansOf(url: string, options = 'COSTS OFF'): Promise<string> {
   const { pool } = api.database
   const asked: { text: string; values: unknown[] }[] = []
   const query = pool.query.bind(pool)
-  const record = (statement: { text: string; values: unknown[] }): unknown => {
+  const record = (given: string | { text: string; values: unknown[] }, values: unknown[] = []): unknown => {
+    const statement = typeof given === 'string' ? { text: given, values } : given
     if (!statement.text.includes('row_counts')) asked.push(statement)
     return query(statement)
   }

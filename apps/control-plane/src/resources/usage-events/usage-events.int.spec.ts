@@ -1,3 +1,4 @@
+import { waitFor } from '@apigate/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApi, type TestApi } from '../../api.fixture.ts'
 
@@ -61,6 +62,26 @@ describe('pages by number', () => {
     const { status, document } = await api.call('GET', `/api/usage-events?${filter}`)
     expect([status, document.meta?.total]).toEqual([200, count])
   })
+})
+
+test('a key that has used nothing is not looked for among the events', async () => {
+  const client = await api.database.pool.connect()
+  await client.query('BEGIN')
+  const { rows } = await client.query<{ name: string }>(`SELECT inhrelid::regclass::text AS name FROM pg_inherits
+    WHERE inhparent = 'usage_events'::regclass AND inhrelid <> 'usage_events_default'::regclass`)
+  await client.query(`LOCK TABLE ${rows.map(({ name }) => name).join(', ')} IN ACCESS EXCLUSIVE MODE`)
+  let isAnswered = false
+  const listed = api.call('GET', '/api/usage-events?filter[api_key]=key_none').finally(() => (isAnswered = true))
+  const isWaiting = async (): Promise<boolean> => {
+    const { rowCount } = await client.query(`SELECT FROM pg_locks WHERE NOT granted AND relation IN
+      (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'usage_events'::regclass)`)
+    return rowCount! > 0
+  }
+  await waitFor(async () => isAnswered || (await isWaiting()))
+  const isFree = isAnswered
+  await client.query('ROLLBACK')
+  client.release()
+  expect([isFree, (await listed).document.meta.total]).toEqual([true, 0])
 })
 
 describe('pages by cursor', () => {

@@ -26,7 +26,7 @@ export class UsageEventsRepository {
 
   /**
    * What else is true of the events of the keys that were asked for: whose they are and on which days, which the daily sums know.
-   * Events have no index by key (decision 35); these terms lead to one they have.
+   * Events have no index by key (decision 35); these terms lead to one they have, or to nothing where there is no sum.
    */
   private async ownersAndDays(filters: readonly FilterTerm[]): Promise<FilterTerm[]> {
     const keys = filters.find(({ field, operator }) => field === 'apiKeyId' && operator === 'eq')?.values
@@ -37,12 +37,11 @@ export class UsageEventsRepository {
        FROM usage_daily WHERE api_key_id = ANY($1) HAVING count(*) > 0`,
       [keys],
     )
-    return rows.flatMap(({ users, groups, from, to }) => [
-      anyOf('userId', users),
-      anyOf('groupId', groups),
-      { field: 'createdAt', operator: 'gte', values: [from], nullable: false },
-      { field: 'createdAt', operator: 'lt', values: [to], nullable: false },
-    ])
+    const [used] = rows
+    if (used === undefined) return [before(new Date(0))]
+    const { users, groups, from, to } = used
+    const since: FilterTerm = { field: 'createdAt', operator: 'gte', values: [from], nullable: false }
+    return [anyOf('userId', users), anyOf('groupId', groups), since, before(to)]
   }
 
   /** Loads what `include` names; the ledger has no foreign keys for Prisma to follow. */
@@ -68,6 +67,10 @@ export class UsageEventsRepository {
     }
     return complete
   }
+}
+
+function before(at: Date): FilterTerm {
+  return { field: 'createdAt', operator: 'lt', values: [at], nullable: false }
 }
 
 /** In the sums the empty text is no owner of that kind. */
