@@ -355,6 +355,30 @@ describe('with a store elsewhere', () => {
     expect(store.calls.slice(callsBefore).map(({ quota }) => quota?.ask.give)).toContainEqual(-50)
   })
 
+  test('a count that nobody knows after an outage either is waited for anew', async () => {
+    await limits.close()
+    start('closed')
+    const plan = aPlan({ requestsPerMonth: 3 })
+    const known = store.inner.exchange.bind(store.inner)
+    const unknown = (call: LimitCall): LimitReply => ({ ...known({ ...call, quota: null }), quota: null })
+    store.inner.exchange = unknown
+    const first = limits.reserve(of(plan))
+    store.answer()
+    await Promise.resolve()
+    await goAway(aPlan({ rateLimitPerMinute: 60 }))
+    expect(await first).toMatchObject({ admitted: false, isAway: true })
+    store.isBroken = false
+    await waitFor(() => !limits.breaker.isAway)
+    nowMs += 2_000
+    const second = limits.reserve(of(plan))
+    store.answer()
+    await Promise.resolve()
+    store.inner.exchange = known
+    const answering = setInterval(() => store.answer(), 1)
+    expect(await second).toMatchObject({ admitted: true })
+    clearInterval(answering)
+  })
+
   test('a request waits for two calls at most, however many others ask', async () => {
     const plan = aPlan({ rateLimitPerMinute: 60_000, burst: 3, requestsPerMonth: 100 })
     const waited: number[] = []

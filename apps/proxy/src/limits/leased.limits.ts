@@ -266,7 +266,10 @@ export class LeasedLimits implements Limits, Closeable {
     if (reply?.quota) {
       month.unknownSinceMs = null
       month.account.granted(ask, reply.quota.grant, reply.quota.bornMs, askedAtMs)
-    } else if (reply !== null) {
+    } else if (reply === null) {
+      // A store that comes back may find the count again, or lose it.
+      month.unknownSinceMs = null
+    } else {
       month.account.undone(ask)
       if (ask.take > 0 && this.#waitForCount(month, nowMs)) return
     }
@@ -294,8 +297,10 @@ export class LeasedLimits implements Limits, Closeable {
       month.isAsking = false
       const laterMs = this.#nowMs()
       // What an ask would tell a store that went away meanwhile would be forgotten.
-      if (this.breaker.isAway) this.#serveMonth(month, laterMs)
-      else void this.#ask(null, 0, month, Math.max(1, month.waiters.length), laterMs)
+      if (this.breaker.isAway) {
+        month.unknownSinceMs = null
+        this.#serveMonth(month, laterMs)
+      } else void this.#ask(null, 0, month, Math.max(1, month.waiters.length), laterMs)
     }, unknownRetryMs).unref()
     return true
   }
