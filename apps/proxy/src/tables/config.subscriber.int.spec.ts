@@ -4,6 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { ConfigItem } from '@apigate/core'
 import { createLogger, createSealer } from '@apigate/platform'
 import { aRoute, waitFor } from '@apigate/testing'
@@ -400,6 +402,37 @@ test('of a snapshot that comes faster than the disk takes it, the copy is made a
   await copier.finished()
   const [head] = readFileSync(path.join(dataDir, 'snapshot.v1'), 'latin1').split('\n', 1)
   expect(JSON.parse(head!)).toEqual(pointer)
+})
+
+test.each([
+  ['too slow', 20],
+  ['discarded', 4],
+])('while the disk stands still nothing is held of a copy that is %s', async (_why, pieces) => {
+  const goOn = Promise.withResolvers<void>()
+  const copy = new SnapshotDisk(dataDir).begin(packSnapshot('epoch-1', 0, items).pointer, goOn.promise)
+  const held: WeakRef<Uint8Array>[] = []
+  async function* body(): AsyncGenerator<Uint8Array> {
+    for (let n = 0; n < pieces; n++) {
+      const piece = new Uint8Array(1 << 20)
+      held.push(new WeakRef(piece))
+      yield await Promise.resolve(piece)
+    }
+  }
+  // In a function of its own, which holds no piece when it is through.
+  const readThrough = async (): Promise<void> => {
+    for await (const _piece of copy.keep(body()));
+  }
+  await readThrough()
+  const discarded = copy.isTooSlow ? null : copy.discard()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  await waitFor(() => {
+    collect()
+    return held.every((piece) => piece.deref() === undefined)
+  })
+  goOn.resolve()
+  await (discarded ?? copy.discard())
+  expect(readdirSync(dataDir)).toEqual([])
 })
 
 test('a copy that ends with the worker is no failure, and leaves nothing', async () => {

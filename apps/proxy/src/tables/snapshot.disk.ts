@@ -57,6 +57,8 @@ export class SnapshotCopy {
   readonly #temporary: string
   #file: FileHandle | null = null
   #error: unknown = null
+  /** In a list, so that what is let go is free at once, also while the disk stands still. */
+  readonly #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #writing: Promise<void>
 
@@ -70,17 +72,21 @@ export class SnapshotCopy {
   async *keep(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
     for await (const chunk of body) {
       void this.write(chunk)
-      if (this.#waitingBytes > waitingBytesMax) this.isTooSlow = true
+      if (this.#waitingBytes > waitingBytesMax) {
+        this.isTooSlow = true
+        this.#waiting.length = 0
+      }
       yield chunk
     }
   }
 
   /** Resolves when the disk has taken it, or has failed. */
-  async write(chunk: Uint8Array): Promise<void> {
-    if (this.#error !== null || this.isTooSlow) return
+  write(chunk: Uint8Array): Promise<void> {
+    if (this.#error !== null || this.isTooSlow) return this.#writing
+    this.#waiting.push(chunk)
     this.#waitingBytes += chunk.byteLength
-    this.#writing = this.#append(chunk, this.#writing)
-    await this.#writing
+    this.#writing = this.#append(this.#writing)
+    return this.#writing
   }
 
   /** Takes the old copy's place. @throws when anything could not be written; the old copy stays then. */
@@ -97,13 +103,16 @@ export class SnapshotCopy {
   }
 
   async discard(): Promise<void> {
+    this.#waiting.length = 0
     await this.#writing
     await this.#file?.close().catch(() => {})
     await rm(this.#temporary, { force: true }).catch(() => {})
   }
 
-  async #append(chunk: Uint8Array, before: Promise<void>): Promise<void> {
+  async #append(before: Promise<void>): Promise<void> {
     await before
+    const chunk = this.#waiting.shift()
+    if (chunk === undefined) return
     await this.#step(() => this.#file!.appendFile(chunk))
     this.#waitingBytes -= chunk.byteLength
   }
