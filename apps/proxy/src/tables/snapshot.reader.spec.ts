@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import type { SnapshotPointer } from '@apigate/contracts'
 import type { ConfigItem } from '@apigate/core'
@@ -37,14 +37,16 @@ test.each([1, 2, 3, 100, 1_000_000])(
 
 test('a large body is read whole, with lines that go over many chunks', async () => {
   const lines = Array.from({ length: 30_000 }, (_, n): ConfigItem => {
-    const id = `plan_${n}`
-    return { kind: 'plan', op: 'put', value: aPlan({ id, name: n === 15_000 ? 'x'.repeat(2_000_000) : id }) }
+    const [id, noise] = [`plan_${n}`, randomBytes(64).toString('base64')]
+    return { kind: 'plan', op: 'put', value: aPlan({ id, name: n === 15_000 ? 'x'.repeat(2_000_000) : noise }) }
   })
   const body = Buffer.concat([
     packed([{ ...header, items: lines.length }]),
     packed(lines.slice(0, 100)),
     packed(lines.slice(100)),
   ])
+  // Handed on in pieces of a megabyte, whose ends are anywhere in a member.
+  expect(body.length).toBeGreaterThan(2 << 20)
   expect(await read(body, 100_000)).toEqual(lines)
 })
 
