@@ -26,7 +26,8 @@ const bulkRoutes = number('BENCH_BULK_ROUTES', 10_000)
 
 const startedMs = performance.now()
 const say = (text: string): void => console.error(`[${((performance.now() - startedMs) / 1_000).toFixed(0)} s] ${text}`)
-const ms = (value: number): string => value.toFixed(1)
+/** Of nothing there is no time: NaN here, null from another process. */
+const ms = (value: number | null): string => (Number.isFinite(value) ? value!.toFixed(1) : '–')
 const quantile = (values: number[], share: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN
 
