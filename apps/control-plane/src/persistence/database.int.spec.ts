@@ -137,6 +137,16 @@ test('what a prepared statement violates, or waits for in vain, is told as it is
   expect(await problemOf(database.transaction((tx) => runPrepared(tx, late, [])))).toEqual({ kind: 'unavailable' })
 })
 
+test('an error of a prepared statement holds nothing of the row that it is about, as the log would tell it', async () => {
+  await database.prisma.user.update({ where: { id: 'usr_a' }, data: { passwordHash: 'hidden' } })
+  const nameless = { name: 'nameless', text: 'UPDATE users SET name = NULL WHERE id = $1' }
+  const error = await database
+    .transaction((tx) => runPrepared(tx, nameless, ['usr_a']))
+    .catch((thrown: unknown) => thrown)
+  expect(error).toMatchObject({ code: '23502', column: 'name' })
+  expect(JSON.stringify(error)).not.toContain('hidden')
+})
+
 test('what is our own mistake is no problem of the database', async () => {
   expect(await problemOf(database.pool.query('SELECT nonsense'))).toBeNull()
   expect(await problemOf(database.prisma.$queryRaw`SELECT 1/0`)).toBeNull()

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { PrismaPg } from '@prisma/adapter-pg'
-import type pg from 'pg'
+import { DatabaseError, type PoolClient } from 'pg'
 import type { Transaction } from './database.ts'
 import type { PrismaClient } from './generated/client.ts'
 
@@ -19,7 +19,7 @@ export interface TransactionOptions {
 
 /** The connection of a transaction, for as long as it is the transaction's. */
 interface Held {
-  connection: pg.PoolClient | null
+  connection: PoolClient | null
 }
 
 const heldBy = new WeakMap<Transaction, Held>()
@@ -30,7 +30,7 @@ const beginning = new AsyncLocalStorage<Held | null>()
  * Runs a prepared statement within a transaction of `Database.transaction`, past Prisma: for statements of every write, where
  * what Prisma and PostgreSQL's planner do costs several times the statement itself (docs/decisions/0043).
  *
- * @throws what pg throws, and an error with Prisma's code for it when the transaction has ended, as by its time.
+ * @throws what pg throws but for its details, and an error with Prisma's code for it when the transaction has ended, as by its time.
  */
 export async function runPrepared<Row extends object>(
   tx: Transaction,
@@ -41,7 +41,13 @@ export async function runPrepared<Row extends object>(
   if (held === undefined) throw new Error('the transaction was not begun by Database.transaction')
   // The connection may be somebody else's by now.
   if (held.connection === null) throw Object.assign(new Error('the transaction has ended'), { code: 'P2028' })
-  return (await held.connection.query<Row>({ name, text, values })).rows
+  try {
+    return (await held.connection.query<Row>({ name, text, values })).rows
+  } catch (error) {
+    // They quote the row or the values, which no log is to have.
+    if (error instanceof DatabaseError) Object.assign(error, { detail: undefined, where: undefined })
+    throw error
+  }
 }
 
 /** A transaction of Prisma, in which prepared statements can be run, too. */
@@ -69,7 +75,7 @@ export class ConnectionTeller extends PrismaPg {
       const transaction = await start(isolation)
       const held = beginning.getStore()
       if (held) {
-        held.connection = (transaction as unknown as { client: pg.PoolClient }).client
+        held.connection = (transaction as unknown as { client: PoolClient }).client
         // Its end comes through here, too, however it came to it; Prisma may have it wait for a statement that still runs.
         const execute = transaction.executeRaw.bind(transaction)
         transaction.executeRaw = (query) => {
