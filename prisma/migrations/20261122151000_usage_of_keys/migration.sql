@@ -4,8 +4,8 @@
 -- The ledger writes events before sums: in the other order this would meet it in a deadlock.
 LOCK TABLE "usage_events" IN SHARE MODE;
 
--- CreateIndex: some have both already, by the same steps without the lock.
-CREATE INDEX IF NOT EXISTS "usage_daily_api_key_id_day_idx" ON "usage_daily"("api_key_id", "day");
+-- CreateIndex
+CREATE INDEX "usage_daily_api_key_id_day_idx" ON "usage_daily"("api_key_id", "day");
 
 -- DropIndex
-DROP INDEX IF EXISTS "usage_events_key";
+DROP INDEX "usage_events_key";
