@@ -1,8 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import type { ConfigItem, RouteConfig } from '@apigate/core'
 import { ConfigState } from '../apps/proxy/dist/tables/config.state.js'
-import { clearKey } from './requests.ts'
+import { configurationTables } from './configuration.items.ts'
 
 /** What a worker's tables take when all of them are there: each scale in a process of its own, after its garbage is collected. */
 const scales = {
@@ -10,52 +8,11 @@ const scales = {
   full: { routes: 100_000, keys: 1_000_000 },
 }
 
-const id = (prefix: string, n: number): string => `${prefix}_${String(n).padStart(26, '0')}`
 const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0)
-
-function* items({ routes, keys }: (typeof scales)['full']): Generator<ConfigItem> {
-  yield {
-    kind: 'plan',
-    op: 'put',
-    value: {
-      ...{ id: 'plan_bench', name: 'bench', rateLimitPerMinute: 60, burst: null, requestsPerMonth: 0 },
-      ...{ quotaMode: 'hard', quotaGracePercent: 0 },
-    },
-  }
-  yield {
-    kind: 'upstream',
-    op: 'put',
-    value: {
-      ...{ id: 'ups_bench', name: 'bench', baseUrl: 'http://127.0.0.1:9', timeoutMs: 30_000, maxIdleConns: 100 },
-      ...{ idleConnTimeoutMs: 90_000, authType: 'none', authHeader: null, authValueSealed: null, targets: [] },
-      ...{ healthCheck: null, retries: 0, enabled: true },
-    },
-  }
-  for (let n = 0; n < keys / 2; n++) {
-    yield { kind: 'user', op: 'put', value: { id: id('usr', n), status: 'active', planId: 'plan_bench' } }
-  }
-  for (let n = 0; n < keys; n++) {
-    const clear = clearKey(n)
-    const digest = createHash('sha256').update(clear).digest('base64')
-    const value = { id: id('key', n), digest, prefix: clear.slice(0, 12), userId: id('usr', n >> 1), groupId: null }
-    yield { kind: 'key', op: 'put', value: { ...value, scopes: [], expiresAtMs: null, revokedAtMs: null } }
-  }
-  for (let n = 0; n < routes; n++) {
-    // Through JSON, as it comes: no text is shared between routes.
-    const route = {
-      ...{ id: id('rte', n), name: `service ${n}`, hostPattern: `h${n % 1_000}.example.com`, hostMatch: 'exact' },
-      ...{ pathPattern: `/api/service-${n}/*`, pathMatch: 'prefix', methods: ['GET', 'POST'], headers: [] },
-      ...{ pathRewrite: null, methodOverride: null, meteringMode: 'request', meteringExpr: null, protocol: 'http' },
-      ...{ priority: 0, authRequired: true, enabled: true, upstreamId: 'ups_bench', requestTransform: null },
-      ...{ responseTransform: null, createdAtMs: 1_700_000_000_000 },
-    }
-    yield { kind: 'route', op: 'put', value: JSON.parse(JSON.stringify(route)) as RouteConfig }
-  }
-}
 
 function measure(name: keyof typeof scales): void {
   const state = new ConfigState('bench', new Map(), { open: () => '' })
-  for (const item of items(scales[name])) state.apply(item)
+  for (const table of configurationTables(scales[name])) for (const item of table) state.apply(item)
   state.compile()
   if (state.problem !== null) throw new Error(state.problem)
   const { keys } = state.tables(1)
