@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { startOtlpReceiver, waitFor, type OtlpReceiver, type ReceivedSpan } from '@apigate/testing'
+import { startOtlpReceiver, waitFor, type OtlpReceiver, type ReceivedMetric, type ReceivedSpan } from '@apigate/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { modes, startSystem, type RunningSystem } from './system.ts'
 
@@ -103,6 +103,7 @@ describe.each(modes)('in %s mode', (mode) => {
     const text = async (url: string, headers = {}): Promise<string> => (await fetch(url, { headers })).text()
     const asAdmin = { authorization: `Bearer ${system.adminKey}` }
     await system.admin('GET', '/api/plans')
+    await fetch(`${system.proxyUrl}/echo/counted`, { headers: { 'x-api-key': system.sampleKey } })
     for (const [service, url] of [
       ['apigate-proxy', `${system.statusUrl}/metrics`],
       ['apigate-jobs', `${system.jobsUrl}/metrics`],
@@ -114,13 +115,16 @@ describe.each(modes)('in %s mode', (mode) => {
         return told !== undefined && names.toSorted().join() === told.toSorted().join()
       })
     }
-    const told = collector.metrics.get('apigate-proxy')!
-    const duration = told.find(({ name }) => name === 'apigate_request_duration_seconds')!
+    const toldOf = (metric: string): ReceivedMetric =>
+      collector.metrics.get('apigate-proxy')!.find(({ name }) => name === metric)!
+    // The names were told before the first request was.
+    await waitFor(() => toldOf('apigate_request_duration_seconds').points.length > 0)
+    const duration = toldOf('apigate_request_duration_seconds')
     expect(duration).toMatchObject({ type: 'histogram', unit: 's' })
     const [point] = duration.points
     expect(point!.bounds).toEqual([0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
     expect(point!.buckets.reduce((sum, count) => sum + count, 0)).toBe(point!.value)
-    const answers = told.find(({ name }) => name === 'apigate_requests_total')!
+    const answers = toldOf('apigate_requests_total')
     expect(answers.type).toBe('sum')
     expect(answers.points[0]?.attributes).toMatchObject({ status: '2xx' })
   })
