@@ -244,8 +244,6 @@ export class LeasedLimits implements Limits, Closeable {
     }
     const reply = this.breaker.exchange(call)
     if (reply instanceof Promise) return reply.then(hear)
-    // Known to be away, it was not asked: what it would have been told is told later.
-    if (reply === null && month !== null) month.account.undone(quota!)
     hear(reply)
     return null
   }
@@ -297,7 +295,12 @@ export class LeasedLimits implements Limits, Closeable {
     month.isAsking = true
     setTimeout(() => {
       month.isAsking = false
-      void this.#ask(null, 0, month, Math.max(1, month.waiters.length), this.#nowMs())
+      const laterMs = this.#nowMs()
+      // What an ask would tell a store that went away meanwhile would be forgotten.
+      if (this.breaker.isAway) {
+        month.unknownSinceMs = null
+        this.#serveMonth(month, laterMs)
+      } else void this.#ask(null, 0, month, Math.max(1, month.waiters.length), laterMs)
     }, unknownRetryMs).unref()
     return true
   }
